@@ -1,0 +1,61 @@
+"""The World that every use case is given: the machines, the law, and a clock that it reads once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from idp.model import Account, AuditEntry, Client, Letter, Resource, Source
+from idp.policies.policy import Policy
+from idp.store import Store, Transaction
+from idp.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a use case may touch. ``resources`` is keyed by identifier (RFC 8707), ``clients`` by client_id."""
+
+    store: Store
+    vault: Vault
+    policy: Policy
+    clients: Mapping[str, Client]
+    resources: Mapping[str, Resource]
+    issuer: str
+    clock: Callable[[], datetime]
+    languages: tuple[str, ...] = ("en", "it")
+
+    def record(
+        self,
+        tx: Transaction,
+        now: datetime,
+        event: str,
+        outcome: str,
+        *,
+        account: Account | str | None = None,
+        actor: str = "person",
+        source: Source | None = None,
+        **facts: Any,
+    ) -> None:
+        """Write what happened, the facts it was decided on and the policy that decided, in the caller's transaction."""
+        known = {name: value for name, value in facts.items() if value is not None}
+        if source is not None:
+            known |= {"bucket": source.bucket, "agent": source.agent}
+        account_id = account.id if isinstance(account, Account) else account
+        tx.audit.write(AuditEntry(now, actor, event, outcome, account_id, known, self.policy.digest))
+
+    def send(
+        self,
+        tx: Transaction,
+        now: datetime,
+        template: str,
+        account: Account,
+        context: Mapping[str, Any],
+        *,
+        lifetime: timedelta | None = None,
+        to: str | None = None,
+        channel: str = "mail",
+    ) -> None:
+        """Put a letter to the account's stored address into the outbox, sealed, in the caller's transaction."""
+        not_after = None if lifetime is None else now + lifetime
+        letter = Letter(self.vault.token(16), channel, to or account.email, template, account.locale, context, now, not_after)
+        tx.outbox.put(letter, self.vault.seal_json(dict(context)))

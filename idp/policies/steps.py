@@ -1,0 +1,127 @@
+"""The steps a sign-in can stand at: what is asked of the person next, as values that only ``policies.entry`` makes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from idp.model import Proof
+
+
+class Refusal(StrEnum):
+    """Why a sign-in ends without a session. Told only after a correct credential."""
+
+    BLOCKED = "blocked"  # by staff
+    SUSPENDED = "suspended"  # by inactivity, and policy names no proof this person has
+    EXPIRED = "expired"  # by inactivity, past self-reactivation
+    CLOSED = "closed"
+    LOCKED = "locked"  # a later factor locked, until a moment
+    DISABLED = "disabled"  # a later factor reached the cumulative cap
+    OTHER_PERSON = "other_person"  # the client asked for someone else (id_token_hint)
+    UNMET = "unmet"  # the level the client insists on cannot be reached by this account
+
+
+@dataclass(frozen=True, slots=True)
+class AskUsernameAndPassword:
+    """The sign-in page. ``username`` is shown and kept where the person is already known (re-authentication)."""
+
+    username: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskPin:
+    """The PIN page, reached only by a correct password."""
+
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChoosePassword:
+    """Enrolment: choose a password."""
+
+    username: str
+    min_length: int
+    max_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacePassword:
+    """A new password is demanded before anything else."""
+
+    username: str
+    min_length: int
+    max_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePin:
+    """Enrolment: create a PIN."""
+
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacePin:
+    """A new PIN is demanded before anything else."""
+
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseQuestion:
+    """Enrolment: choose one question of the range and record its answer."""
+
+    questions: tuple[str, ...]
+    min_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reactivate:
+    """Access sleeps after inactivity; the answer wakes it."""
+
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraProof:
+    """The client needs more proof than the sign-in gave."""
+
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveConsent:
+    """A client that is not the operator's own asks for something not yet allowed to it."""
+
+    client_id: str
+    scope: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The end without a session."""
+
+    why: Refusal
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Everything asked was proved."""
+
+    proofs: tuple[Proof, ...]
+
+
+Step = (
+    AskUsernameAndPassword
+    | AskPin
+    | ChoosePassword
+    | ReplacePassword
+    | CreatePin
+    | ReplacePin
+    | ChooseQuestion
+    | Reactivate
+    | ExtraProof
+    | GiveConsent
+    | Refused
+    | Done
+)
