@@ -1,0 +1,122 @@
+"""Guard a Flask resource server with JWT access tokens, validated offline (RFC 9068). One file, to be copied.
+
+    guard = Bearer(issuer="https://id.example", audience="https://billing.example")
+    app.register_error_handler(Refusal, Refusal.response)
+
+    @app.get("/bills/latest")
+    def latest():
+        customer = guard.check("billing:read")["sub"]
+
+Keys come from the issuer's published metadata (RFC 8414) and from nowhere a token names: `jku`, `jwk`, `x5u` and `x5c`
+are never looked at (RFC 8725, section 3.10). Refusals follow RFC 6750, section 3, and RFC 9470, section 3.
+"""
+
+import threading
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from flask import Response, jsonify, request
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, GuestProtocol
+
+LEEWAY = 60
+STRENGTH = {"": 0, "pwd": 1, "pwd+pin": 2, "extra": 3, "mfa": 4}
+MALFORMED = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a fault
+    """Why a request isn't served: the status, and the parameters of the challenge (RFC 6750, section 3)."""
+
+    def __init__(self, status: int, error: str = "", reason: str = "", **more: str) -> None:
+        self.status = status
+        self.challenge = {"error": error, "error_description": reason, **more} if error else {}
+
+    def response(self) -> Response:
+        """The refusal in `WWW-Authenticate` and again as JSON; with nothing but the scheme if no token came at all."""
+        answer = jsonify(self.challenge)
+        answer.status_code = self.status
+        if self.status < 500:
+            pairs = ", ".join(f'{name}="{value}"' for name, value in self.challenge.items())
+            answer.headers["WWW-Authenticate"] = f"Bearer {pairs}".strip()
+        return answer
+
+
+class Keys:
+    """The issuer's ES256 keys by `kid`: fetched hourly, and for an unknown `kid` at most every `pause` seconds."""
+
+    def __init__(self, issuer: str, pause: float = 10, max_age: float = 3600) -> None:
+        parts = urlsplit(issuer)
+        path = f"/.well-known/oauth-authorization-server{parts.path.rstrip('/')}"  # RFC 8414, section 3.1
+        self.issuer, self.metadata_url = issuer, parts._replace(path=path).geturl()
+        self.pause, self.max_age = pause, max_age
+        self._keys: dict[str, ECKey] = {}
+        self._lock, self._tried, self._fetched = threading.Lock(), float("-inf"), float("-inf")
+
+    def find(self, kid: str) -> ECKey:
+        """The key of that id; `Refusal` where the issuer publishes none such, or could never be reached."""
+        if kid not in self._keys or time.monotonic() - self._fetched > self.max_age:
+            with self._lock:
+                if time.monotonic() - self._tried >= self.pause:
+                    self._tried = time.monotonic()
+                    self._fetch()
+        if not self._keys:
+            raise Refusal(503, "temporarily_unavailable", "the issuer's keys could not be fetched")
+        return self._keys[kid]
+
+    def _fetch(self) -> None:
+        try:
+            with httpx.Client(timeout=3, follow_redirects=False) as http:
+                metadata = http.get(self.metadata_url).raise_for_status().json()
+                if metadata["issuer"] != self.issuer:  # RFC 8414, section 3.3
+                    return
+                published = http.get(metadata["jwks_uri"]).raise_for_status().json()["keys"]
+            usable = [key for key in published if key.get("crv") == "P-256" and key.get("use", "sig") == "sig"]
+            self._keys = {key["kid"]: ECKey.import_key({n: key[n] for n in ("kty", "crv", "x", "y")}) for key in usable}
+            self._fetched = time.monotonic()
+        except (httpx.HTTPError, httpx.InvalidURL, *MALFORMED):
+            return  # The keys known so far stay good: an issuer that is down stops no customer.
+
+
+class Bearer:
+    """Accepts the tokens of one issuer for one audience; every other is refused."""
+
+    def __init__(self, issuer: str, audience: str, keys: Keys | None = None) -> None:
+        self.issuer, self.audience, self.keys = issuer, audience, keys or Keys(issuer)
+
+    def claims(self, token: str) -> dict[str, Any]:
+        """The claims of a token that passes RFC 9068, section 4; else `Refusal`."""
+        try:
+            claims, now = jwt.decode(token, self._key, algorithms=["ES256"]).claims, time.time()
+            good = (
+                claims["iss"] == self.issuer
+                and claims["aud"] in (self.audience, [self.audience])  # this one, and no other beside it
+                and now - LEEWAY < claims["exp"] < float("inf")
+                and 0 <= claims["iat"] <= now + LEEWAY
+                and all(isinstance(claims[name], str) for name in ("sub", "client_id", "jti"))
+            )
+        except MALFORMED:
+            good, claims = False, {}
+        if not good:
+            raise Refusal(401, "invalid_token", "the token is not valid here")
+        return claims
+
+    def _key(self, token: GuestProtocol) -> ECKey:
+        header = token.headers()
+        if header["typ"] != "at+jwt" or header["alg"] != "ES256":  # before the key, so that no junk causes a fetch
+            raise ValueError("not an access token")
+        return self.keys.find(header["kid"])
+
+    def check(self, scope: str, acr: str = "") -> dict[str, Any]:
+        """The claims of this request's token, with that scope, of a sign-in at least as strong as `acr`."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Refusal(401)
+        claims = self.claims(token.strip())
+        if scope not in str(claims.get("scope", "")).split():
+            raise Refusal(403, "insufficient_scope", "the token lacks a scope", scope=scope)
+        if STRENGTH.get(str(claims.get("acr")), 0) < STRENGTH[acr]:
+            raise Refusal(401, "insufficient_user_authentication", "a stronger sign-in is needed", acr_values=acr)
+        return claims
