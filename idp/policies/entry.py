@@ -1,0 +1,191 @@
+"""The heart: from the facts of a sign-in, the one step that comes next.
+
+The rules stand in a list that is walked from the top on every request. A step is never stored and never leads to
+another step; each rule either asks for something or has nothing to say.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from idp.model import Account, Ask, Counter, Credential, Factor, Proof, SignIn
+from idp.policies import lockout, proving
+from idp.policies.credentials import must_replace
+from idp.policies.lifecycle import FACTOR_OF, Standing, required_pieces, standing
+from idp.policies.policy import Piece, Policy
+from idp.policies.steps import (
+    AskPin,
+    AskUsernameAndPassword,
+    ChoosePassword,
+    ChooseQuestion,
+    CreatePin,
+    Done,
+    ExtraProof,
+    GiveConsent,
+    Reactivate,
+    Refusal,
+    Refused,
+    ReplacePassword,
+    ReplacePin,
+    Step,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the next step depends on. ``proofs`` are those that still count for this request."""
+
+    sign_in: SignIn
+    account: Account
+    proofs: tuple[Proof, ...]
+    counters: tuple[Counter, ...]
+    policy: Policy
+    now: datetime
+
+    def proved(self, factor: Factor) -> bool:
+        """Whether the factor was shown and still counts."""
+        return any(proof.factor is factor for proof in self.proofs)
+
+    def closed(self, factor: Factor) -> Refused | None:
+        """The refusal to show where the factor's counter is locked or disabled."""
+        for counter in self.counters:
+            shut = lockout.state(counter, self.now) if counter.factor is factor else None
+            if shut is not None:
+                return Refused(Refusal.LOCKED if shut.until else Refusal.DISABLED, shut.until)
+        return None
+
+
+def next_step(
+    sign_in: SignIn, account: Account | None, policy: Policy, now: datetime, counters: Iterable[Counter] = ()
+) -> Step:
+    """The step that comes next at ``now``. ``counters`` are those of the account for the device at hand."""
+    if account is None:
+        return AskUsernameAndPassword()
+    proofs = counting(sign_in.proofs, sign_in.ask)
+    facts = Facts(sign_in, account, proofs, tuple(counters), policy, now)
+    for rule in WALK:
+        step = rule(facts)
+        if step is not None:
+            return step
+    return Done(proofs)
+
+
+def counting(proofs: Iterable[Proof], ask: Ask) -> tuple[Proof, ...]:
+    """The proofs no older than the client accepts (``prompt=login``, ``max_age``)."""
+    return tuple(proof for proof in proofs if ask.fresh_since is None or proof.at >= ask.fresh_since)
+
+
+def _identify(facts: Facts) -> Step | None:
+    """A password, or an invitation while no password has been chosen: nothing about an account is told before."""
+    if facts.proved(Factor.PASSWORD):
+        return None
+    if facts.proved(Factor.INVITATION) and facts.account.credential(Factor.PASSWORD) is None:
+        return None
+    return AskUsernameAndPassword(facts.account.username if facts.sign_in.proofs else "")
+
+
+def _person(facts: Facts) -> Step | None:
+    wanted = facts.sign_in.ask.subject
+    return Refused(Refusal.OTHER_PERSON) if wanted is not None and wanted != facts.account.id else None
+
+
+_SHUT = {
+    Standing.BLOCKED: Refusal.BLOCKED,
+    Standing.EXPIRED: Refusal.EXPIRED,
+    Standing.CLOSED: Refusal.CLOSED,
+}
+
+
+def _standing(facts: Facts) -> Step | None:
+    shut = _SHUT.get(standing(facts.account, facts.policy, facts.now))
+    return Refused(shut) if shut is not None else None
+
+
+def _replace_password(facts: Facts) -> Step | None:
+    if must_replace(facts.account.credential(Factor.PASSWORD), facts.policy, facts.now):
+        return ReplacePassword(facts.account.username, *_password_length(facts.policy))
+    return None
+
+
+def _pieces(facts: Facts) -> Step | None:
+    """Piece by piece in policy's order: what is missing is created, what exists is proved."""
+    for piece in required_pieces(facts.policy):
+        held = facts.account.credential(FACTOR_OF[piece])
+        step = _create(piece, facts) if held is None else _prove(held, facts)
+        if step is not None:
+            return step
+    return None
+
+
+def _create(piece: Piece, facts: Facts) -> Step:
+    if piece == "password":
+        return ChoosePassword(facts.account.username, *_password_length(facts.policy))
+    if piece == "pin":
+        return CreatePin(facts.policy.pin.length)
+    questions = facts.policy.security_question
+    return ChooseQuestion(questions.questions, questions.min_answer_length)
+
+
+def _prove(held: Credential, facts: Facts) -> Step | None:
+    if held.factor is Factor.PIN and not facts.proved(Factor.PIN):
+        return facts.closed(Factor.PIN) or AskPin(facts.policy.pin.length)
+    return None
+
+
+def _replace_pin(facts: Facts) -> Step | None:
+    pin = facts.account.credential(Factor.PIN)
+    if facts.policy.pin.enabled and must_replace(pin, facts.policy, facts.now):
+        return ReplacePin(facts.policy.pin.length)
+    return None
+
+
+def _reactivate(facts: Facts) -> Step | None:
+    if standing(facts.account, facts.policy, facts.now) is not Standing.SUSPENDED:
+        return None
+    question = _question(facts)
+    if "answer" not in facts.policy.inactivity.reactivate_by or question is None:
+        return Refused(Refusal.SUSPENDED)
+    return facts.closed(Factor.ANSWER) or Reactivate(question)
+
+
+def _level(facts: Facts) -> Step | None:
+    """The level the client needs (RFC 9470): ask for the missing proof, refuse what cannot be met, never give less."""
+    ask = facts.sign_in.ask
+    wanted = proving.wanted_level(ask.acr)
+    if wanted is None:
+        return Refused(Refusal.UNMET) if ask.acr_essential and ask.acr else None
+    if proving.reaches(proving.acr(facts.proofs, facts.policy, facts.now), wanted):
+        return None
+    question = _question(facts)
+    if wanted == "extra" and question is not None and proving.can_reach(facts.account, wanted, facts.policy):
+        return facts.closed(Factor.ANSWER) or ExtraProof(question)
+    return Refused(Refusal.UNMET) if ask.acr_essential else None
+
+
+def _consent(facts: Facts) -> Step | None:
+    ask = facts.sign_in.ask
+    if ask.consent_given or facts.sign_in.consented or ask.client_id is None:
+        return None
+    return GiveConsent(ask.client_id, ask.scope)
+
+
+WALK: tuple[Callable[[Facts], Step | None], ...] = (
+    _identify,
+    _person,
+    _standing,
+    _replace_password,
+    _pieces,
+    _replace_pin,
+    _reactivate,
+    _level,
+    _consent,
+)
+
+
+def _question(facts: Facts) -> str | None:
+    answer = facts.account.credential(Factor.ANSWER)
+    return answer.question if answer is not None else None
+
+
+def _password_length(policy: Policy) -> tuple[int, int]:
+    return policy.password.min_length, policy.password.max_length

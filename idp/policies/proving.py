@@ -1,0 +1,75 @@
+"""What proofs amount to: assurance level (acr), methods (amr) and time (auth_time), all computed from the evidence alone."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from idp.model import Account, Factor, Proof
+from idp.policies.policy import Level, Policy, Proving
+
+LEVELS: tuple[Level, ...] = ("pwd", "pwd+pin", "extra", "mfa")
+
+# Authentication method references (RFC 8176). Two things a person knows are never "mfa"; the answer is "kba".
+_AMR = {
+    Factor.PASSWORD: "pwd",
+    Factor.PIN: "pin",
+    Factor.ANSWER: "kba",
+    Factor.CODE: "otp",
+    Factor.TOTP: "otp",
+    Factor.PASSKEY: "hwk",
+}
+_EXTRA: dict[Proving, Factor] = {
+    "answer": Factor.ANSWER,
+    "email_code": Factor.CODE,
+    "sms_code": Factor.CODE,
+    "totp": Factor.TOTP,
+    "passkey": Factor.PASSKEY,
+}
+
+
+def acr(proofs: Iterable[Proof], policy: Policy, now: datetime) -> Level:
+    """The assurance level that proofs reach at ``now``; "extra" lasts as long as policy says, the others with the session."""
+    held = {proof.factor for proof in proofs if proof.factor in _AMR}
+    if Factor.PASSKEY in held or (Factor.PASSWORD in held and Factor.TOTP in held):
+        return "mfa"
+    fresh = {proof.factor for proof in proofs if now - proof.at <= policy.step_up.fresh_for}
+    signed_in = Factor.PASSWORD in held and (Factor.PIN in held or not policy.pin.enabled)
+    if signed_in and fresh & {_EXTRA[way] for way in policy.step_up.extra_by}:
+        return "extra"
+    return "pwd+pin" if Factor.PASSWORD in held and Factor.PIN in held else "pwd"
+
+
+def amr(proofs: Iterable[Proof]) -> tuple[str, ...]:
+    """Methods used (RFC 8176), each once, in the order of the factors."""
+    held = {proof.factor for proof in proofs}
+    return tuple(dict.fromkeys(name for factor, name in _AMR.items() if factor in held))
+
+
+def auth_time(proofs: Iterable[Proof]) -> datetime:
+    """When the person last showed who they are: the latest password or passkey, or else the latest proof of all."""
+    proofs = tuple(proofs)
+    primary = [proof.at for proof in proofs if proof.factor in (Factor.PASSWORD, Factor.PASSKEY)]
+    return max(primary or [proof.at for proof in proofs])
+
+
+def reaches(level: str, wanted: str) -> bool:
+    """Whether one level is at least another; an unknown level is reached by none and reaches none."""
+    if level not in LEVELS or wanted not in LEVELS:
+        return False
+    return LEVELS.index(level) >= LEVELS.index(wanted)
+
+
+def wanted_level(acceptable: Iterable[str]) -> Level | None:
+    """The least of the acceptable levels that this product knows; None where it knows none of them."""
+    known = [level for level in LEVELS if level in tuple(acceptable)]
+    return known[0] if known else None
+
+
+def can_reach(account: Account, level: Level, policy: Policy) -> bool:
+    """Whether the account holds what the level takes."""
+    if level == "pwd":
+        return True
+    if level == "pwd+pin":
+        return policy.pin.enabled
+    if level == "extra":
+        return "answer" in policy.step_up.extra_by and account.credential(Factor.ANSWER) is not None
+    return account.credential(Factor.TOTP) is not None or account.credential(Factor.PASSKEY) is not None

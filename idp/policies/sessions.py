@@ -1,0 +1,23 @@
+"""How long a browser stays signed in, and which sessions still count."""
+
+from datetime import datetime
+
+from idp.model import Account, Session
+from idp.policies import policy
+
+
+def expires_at(created_at: datetime, last_seen_at: datetime, rules: policy.Session) -> datetime:
+    """The end of a session: idle or absolute, whichever comes first (ASVS 5.0 7.3)."""
+    return min(last_seen_at + rules.idle, created_at + rules.absolute)
+
+
+def counts(session: Session, account: Account, rules: policy.Session, now: datetime) -> bool:
+    """Whether a session is still good: in time under today's policy, and begun after the account's last cut."""
+    if now >= min(session.expires_at, expires_at(session.created_at, session.last_seen_at, rules)):
+        return False
+    return account.sessions_valid_from is None or session.created_at >= account.sessions_valid_from
+
+
+def worth_touching(session: Session, rules: policy.Session, now: datetime) -> bool:
+    """Whether activity moves the end enough to be written: a thirtieth of the idle time, at most a minute late."""
+    return now - session.last_seen_at >= rules.idle / 30
