@@ -22,8 +22,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, GuestProtocol
 
-LEEWAY = 60
-STRENGTH = {"": 0, "pwd": 1, "pwd+pin": 2, "extra": 3, "mfa": 4}
+LEEWAY, STRENGTH = 60, {"": 0, "pwd": 1, "pwd+pin": 2, "extra": 3, "mfa": 4}
 MALFORMED = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
@@ -38,7 +37,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault
         """The refusal in `WWW-Authenticate` and again as JSON; with nothing but the scheme if no token came at all."""
         answer = jsonify(self.challenge)
         answer.status_code = self.status
-        if self.status < 500:
+        if self.status in (401, 403):
             pairs = ", ".join(f'{name}="{value}"' for name, value in self.challenge.items())
             answer.headers["WWW-Authenticate"] = f"Bearer {pairs}".strip()
         return answer
@@ -48,9 +47,8 @@ class Keys:
     """The issuer's ES256 keys by `kid`: fetched hourly, and for an unknown `kid` at most every `pause` seconds."""
 
     def __init__(self, issuer: str, pause: float = 10, max_age: float = 3600) -> None:
-        parts = urlsplit(issuer)
-        path = f"/.well-known/oauth-authorization-server{parts.path.rstrip('/')}"  # RFC 8414, section 3.1
-        self.issuer, self.metadata_url = issuer, parts._replace(path=path).geturl()
+        path = f"/.well-known/oauth-authorization-server{urlsplit(issuer).path.rstrip('/')}"  # RFC 8414, section 3.1
+        self.issuer, self.metadata_url = issuer, urlsplit(issuer)._replace(path=path).geturl()
         self.pause, self.max_age = pause, max_age
         self._keys: dict[str, ECKey] = {}
         self._lock, self._tried, self._fetched = threading.Lock(), float("-inf"), float("-inf")

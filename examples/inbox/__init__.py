@@ -22,6 +22,8 @@ from werkzeug.serving import ThreadedWSGIServer
 from examples import QuietHandler, setting
 
 LARGEST = 1_000_000
+TELEPHONE = re.compile(r"\+?[0-9 ]{3,20}")
+SMS_TEXT = re.compile(r".{1,1600}", re.DOTALL)
 LINK = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]]")
 
 
@@ -124,7 +126,7 @@ def create_app(mailbox: Mailbox | None = None) -> Flask:
     @app.post("/sms")
     def sms() -> tuple[dict[str, Any], int]:
         match request.get_json():
-            case {"to": str(to), "text": str(text)} if re.fullmatch(r"\+?[0-9 ]{3,20}", to) and 0 < len(text) <= 1600:
+            case {"to": str(to), "text": str(text)} if TELEPHONE.fullmatch(to) and SMS_TEXT.fullmatch(text):
                 return {"id": str(box.add(kind="sms", to=to, subject="", text=text).id)}, 202
         return {"error": 'send {"to": a telephone number, "text": 1 to 1600 characters}'}, 400
 

@@ -1,0 +1,148 @@
+"""The portal, from sign-in to sign-out, against a provider in miniature and both real backends."""
+
+import re
+from collections.abc import Callable, Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from conftest import TinyProvider
+from werkzeug.serving import BaseWSGIServer
+
+from examples import billing, listen, portal, service
+from examples.portal.texts import TEXTS
+
+
+@pytest.fixture
+def settings(start: Callable[[BaseWSGIServer], str], provider: TinyProvider) -> portal.Settings:
+    servers = {}
+    for name, example in (("billing", billing), ("service", service)):
+        server = listen(example.create_app(), 0)
+        address = f"http://localhost:{server.port}"
+        server.app = example.create_app(provider.issuer, address)
+        servers[name] = start(server)
+    return portal.Settings(provider.issuer, "portal", "s:cret/%", "", servers["billing"], servers["service"])
+
+
+@pytest.fixture
+def browser(start: Callable[[BaseWSGIServer], str], settings: portal.Settings) -> Iterator[httpx.Client]:
+    server = listen(portal.create_app(), 0)
+    url = f"http://localhost:{server.port}"
+    server.app = portal.create_app(portal.Settings(**{**vars(settings), "url": url}))
+    start(server)
+    with httpx.Client(base_url=url, follow_redirects=True) as client:
+        yield client
+
+
+def csrf(page: httpx.Response) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert found
+    return found[1]
+
+
+def test_a_visit(browser: httpx.Client, provider: TinyProvider, settings: portal.Settings) -> None:
+    assert "Sign in to My Norda" in browser.get("/").text
+    before = browser.get("/sign-in", follow_redirects=False).cookies["portal_session"]
+    page = browser.get("/sign-in")
+    assert "Hello, Anna" in page.text
+    assert "Due on" in page.text
+    assert "F-20931" in page.text
+    asked = provider.requests[0]
+    assert asked["resource"] == [settings.billing, settings.service]
+    assert asked["code_challenge_method"] == ["S256"]
+    assert asked["ui_locales"] == ["en"]
+    exchange, refresh = provider.requests[1:]
+    assert (exchange["grant_type"], exchange["resource"]) == ("authorization_code", settings.billing)
+    assert (refresh["grant_type"], refresh["resource"]) == ("refresh_token", settings.service)
+    assert exchange["client"] == "portal:s%3Acret%2F%25"
+    assert browser.cookies["portal_session"] != before
+    assert "eyJ" not in page.text + str(page.headers) + str(browser.cookies)
+    assert browser.get("/").status_code == 200
+    assert len(provider.requests) == 3
+
+
+def test_the_billing_token_is_refused_by_service(browser: httpx.Client) -> None:
+    page = browser.get("/sign-in")
+    assert browser.post("/try-the-wrong-backend", data={"csrf": "x"}).status_code == 400
+    page = browser.post("/try-the-wrong-backend", data={"csrf": csrf(page)})
+    assert "Refused, as it should be: service answered 401 invalid_token" in page.text
+
+
+def test_signing_out(browser: httpx.Client, provider: TinyProvider) -> None:
+    page = browser.get("/sign-in")
+    assert browser.post("/sign-out").status_code == 400
+    answer = browser.post("/sign-out", data={"csrf": csrf(page)}, follow_redirects=False)
+    target = urlsplit(answer.headers["Location"])
+    query = parse_qs(target.query)
+    assert f"{target.scheme}://{target.netloc}{target.path}" == f"{provider.issuer}/logout"
+    assert query["id_token_hint"][0].count(".") == 2
+    assert query["post_logout_redirect_uri"] == [f"{str(browser.base_url).rstrip('/')}/signed-out"]
+    assert provider.requests[-1]["token"] == provider.refresh_token
+    assert "at the identity service has ended" in browser.get("/signed-out", params={"state": query["state"][0]}).text
+    assert "No one is signed in" in browser.get("/signed-out", params={"state": "ünknown"}).text
+    assert "Sign in to My Norda" in browser.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"iss": "https://evil.example"}, "didn&#39;t come from our sign-in service"),
+        ({"iss": None}, "didn&#39;t come from our sign-in service"),
+        ({"state": "foreign"}, "started in another window"),
+        ({"error": "access_denied", "code": None}, "was cancelled"),
+        ({"error": "%3Cscript%3E", "code": None}, "&lt;script&gt;"),
+    ],
+)
+def test_answers_that_sign_nobody_in(
+    browser: httpx.Client, provider: TinyProvider, answer: dict[str, str | None], words: str
+) -> None:
+    provider.callback = answer
+    page = browser.get("/sign-in")
+    assert page.status_code == 400
+    assert words in page.text
+    assert [request for request in provider.requests if "grant_type" in request] == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"nonce": "other"}, {"aud": "another"}, {"aud": ["portal", "x"]}, {"iss": "https://x"}, {"exp": 1}]
+)
+def test_a_wrong_id_token_signs_nobody_in(browser: httpx.Client, provider: TinyProvider, wrong: dict[str, object]) -> None:
+    provider.id_token = wrong
+    assert browser.get("/sign-in").status_code == 400
+    assert "Sign in to My Norda" in browser.get("/").text
+
+
+def test_a_code_is_not_redeemed_twice(browser: httpx.Client) -> None:
+    page = browser.get("/sign-in")
+    callback = page.history[1].url
+    assert browser.get(callback).status_code == 400
+    assert "Hello, Anna" in browser.get("/").text
+
+
+def test_a_third_party_may_start_a_sign_in(browser: httpx.Client, provider: TinyProvider) -> None:
+    browser.post("/sign-in", data={"iss": provider.issuer, "login_hint": "anna", "target_link_uri": "https://evil.example"})
+    assert provider.requests[0]["login_hint"] == ["anna"]
+    assert browser.get("/sign-in", params={"iss": "https://evil.example"}).status_code == 400
+
+
+def test_step_up_is_fetched_once(browser: httpx.Client, provider: TinyProvider) -> None:
+    browser.get("/sign-in")
+    assert "Itemised calls" in browser.get("/itemised").text
+    assert provider.requests[3]["acr_values"] == ["extra"]
+
+
+def test_a_dead_grant_ends_the_session_and_a_silent_backend_does_not(browser: httpx.Client, provider: TinyProvider) -> None:
+    browser.get("/sign-in")
+    provider.keys.clear()
+    assert "Hello, Anna" in browser.get("/").text
+    provider.dead = True
+    page = browser.get("/sign-in")
+    assert "took too long" in page.text
+
+
+def test_every_text_exists_in_every_language(browser: httpx.Client) -> None:
+    assert TEXTS["en"].keys() == TEXTS["it"].keys()
+    for key, english in TEXTS["en"].items():
+        assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", TEXTS["it"][key])), key
+    assert "Accedi a La mia Norda" in browser.get("/", params={"lang": "it"}).text
+    assert 'lang="it"' in browser.get("/nowhere").text
