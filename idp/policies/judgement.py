@@ -1,0 +1,278 @@
+"""Whether a policy contradicts itself: rules that hold between fields, where floors and ceilings hold for each alone."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, timedelta
+
+from idp.policies.policy import Policy, Proving, RecoveryMethod
+
+_RATE = re.compile(r"([1-9][0-9]{0,5})/(second|minute|hour|day)", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_KEY = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_SHORTEST_CODE = 6
+_SHORT_CODE_TRIES = 3
+_PIECES = {"pin": ("pin.enabled", "PIN"), "question": ("security_question.enabled", "security question")}
+_CHANNELS: dict[str, tuple[str, ...]] = {"email": ("email",), "sms": ("mobile", "number", "phone")}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A contradiction at ``key``; ``also`` names the other keys it is between."""
+
+    key: str
+    what: str
+    remedy: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every key the contradiction is between, its own first."""
+        return (self.key, *self.also)
+
+
+def contradictions(policy: Policy) -> list[Finding]:
+    """Every contradiction of ``policy`` with itself, in the order of its sections; none where it can be lived by."""
+    judges = (_credentials, _lockout, _inactivity, _reminders, _session, _recovery, _answers, _codes, _enrolment)
+    more = (_registration, _step_up, _consent, _rate_limits, _tokens)
+    return [finding for judge in (*judges, *more) for finding in judge(policy)]
+
+
+def _credentials(policy: Policy) -> Iterator[Finding]:
+    password, question = policy.password, policy.security_question
+    if password.min_length > password.max_length:
+        what = f"{password.min_length} is more than the {password.max_length} of password.max_length"
+        yield Finding("password.min_length", what, "Lower it, or raise password.max_length.", ("password.max_length",))
+    if question.enabled and not question.questions:
+        key = "security_question.questions"
+        what, remedy = (
+            "questions are enabled but none is offered",
+            "List at least one, or set security_question.enabled to false.",
+        )
+        yield Finding(key, what, remedy, ("security_question.enabled",))
+    yield from _key_list("security_question.questions", question.questions)
+
+
+def _lockout(policy: Policy) -> Iterator[Finding]:
+    lockout = policy.lockout
+    for name in ("threshold", "known_device_threshold"):
+        value = getattr(lockout, name)
+        if lockout.cumulative_cap < value:
+            what = (
+                f"{lockout.cumulative_cap} is less than the {value} of lockout.{name}: the factor is disabled before it locks"
+            )
+            yield Finding(
+                "lockout.cumulative_cap", what, f"Raise it to {value} or more, or lower lockout.{name}.", (f"lockout.{name}",)
+            )
+
+
+def _inactivity(policy: Policy) -> Iterator[Finding]:
+    rules = policy.inactivity
+    if rules.suspend_after is not None and rules.expire_after is not None and rules.expire_after <= rules.suspend_after:
+        what = f"{_span(rules.expire_after)} is not longer than the {_span(rules.suspend_after)} of inactivity.suspend_after"
+        remedy = "Raise it, or lower inactivity.suspend_after."
+        yield Finding("inactivity.expire_after", what, remedy, ("inactivity.suspend_after",))
+    if rules.in_force_since and not _is_date(rules.in_force_since):
+        yield Finding("inactivity.in_force_since", f'"{rules.in_force_since[:20]}" is not a date', "Write it as YYYY-MM-DD.")
+    if not rules.activity:
+        yield Finding("inactivity.activity", "nothing counts as activity", 'List at least "sign_in".')
+    elif "sign_in" not in rules.activity:
+        yield Finding("inactivity.activity", "signing in does not count as activity", 'Add "sign_in".')
+    if rules.suspend_after is not None and not rules.reactivate_by:
+        what = "nothing reactivates a suspended account"
+        yield Finding(
+            "inactivity.reactivate_by", what, 'List at least one proof, such as "email_code".', ("inactivity.suspend_after",)
+        )
+
+
+def _reminders(policy: Policy) -> Iterator[Finding]:
+    rules = policy.inactivity
+    for name in ("suspend", "expire"):
+        reminders: Sequence[timedelta] = getattr(rules, f"{name}_reminders")
+        after: timedelta | None = getattr(rules, f"{name}_after")
+        key, limit = f"inactivity.{name}_reminders", f"inactivity.{name}_after"
+        if after is None:
+            continue
+        for reminder in reminders:
+            if not timedelta(0) < reminder < after:
+                what = f"a reminder {_span(reminder)} ahead does not fall within the {_span(after)} of {limit}"
+                yield Finding(key, what, f"Keep each reminder longer than nothing and shorter than {_span(after)}.", (limit,))
+        if len(set(reminders)) < len(reminders):
+            yield Finding(key, "a reminder is listed twice", "Keep one of the two.")
+        if rules.require_reminders and not reminders:
+            what = f"reminders are required before {limit} but none is listed"
+            remedy = "List at least one, or set inactivity.require_reminders to false."
+            yield Finding(key, what, remedy, ("inactivity.require_reminders", limit))
+
+
+def _session(policy: Policy) -> Iterator[Finding]:
+    session = policy.session
+    if session.idle > session.absolute:
+        what = f"{_span(session.idle)} is longer than the {_span(session.absolute)} of session.absolute"
+        yield Finding("session.idle", what, "Lower it, or raise session.absolute.", ("session.absolute",))
+    if session.warn_before >= session.idle:
+        what = f"{_span(session.warn_before)} is not shorter than the {_span(session.idle)} of session.idle"
+        yield Finding("session.warn_before", what, "Lower it, or raise session.idle.", ("session.idle",))
+
+
+def _recovery(policy: Policy) -> Iterator[Finding]:
+    ends = {"username": {"mail_username"}, "password": {"mail_temporary", "choose_new"}, "pin": {"mail_new", "choose_new"}}
+    for name, allowed in ends.items():
+        method: RecoveryMethod = getattr(policy.recovery, name)
+        key = f"recovery.{name}"
+        if not method.enabled:
+            continue
+        if not method.identify_by:
+            yield Finding(f"{key}.identify_by", "nothing identifies the person", 'List at least "email" or "username".')
+        if method.then not in allowed:
+            what = f'"{method.then}" does not recover a {name}'
+            yield Finding(f"{key}.then", what, f"Write {' or '.join(_quoted(end) for end in sorted(allowed))}.")
+        if name != "username" and not method.prove_by and method.then == "choose_new":
+            what = f"a new {name} could be chosen without any proof"
+            yield Finding(f"{key}.prove_by", what, 'List at least one proof, such as "email_code".', (f"{key}.then",))
+
+
+def _answers(policy: Policy) -> Iterator[Finding]:
+    """Everything that asks for the answer to a question, where no question is ever chosen."""
+    if policy.security_question.enabled:
+        return
+    asked: dict[str, tuple[Proving, ...]] = {"step_up.extra_by": policy.step_up.extra_by}
+    if policy.inactivity.suspend_after is not None:
+        asked["inactivity.reactivate_by"] = policy.inactivity.reactivate_by
+    for name in ("username", "password", "pin"):
+        method: RecoveryMethod = getattr(policy.recovery, name)
+        if method.enabled and (name != "pin" or policy.pin.enabled):
+            asked[f"recovery.{name}.prove_by"] = method.prove_by
+    for key, proofs in asked.items():
+        if "answer" in proofs:
+            what = 'the proof "answer" is asked but security_question.enabled is false'
+            yield Finding(
+                key, what, 'Write another proof, such as "email_code", or enable the question.', ("security_question.enabled",)
+            )
+
+
+def _codes(policy: Policy) -> Iterator[Finding]:
+    recovery = policy.recovery
+    if recovery.code_length < _SHORTEST_CODE and recovery.code_tries > _SHORT_CODE_TRIES:
+        what = f"{recovery.code_tries} tries at a code of {recovery.code_length} digits are too many"
+        remedy = (
+            f"Lower it to {_SHORT_CODE_TRIES}, or raise recovery.code_length to {_SHORTEST_CODE} (NIST SP 800-63B-4 3.1.3.2)."
+        )
+        yield Finding("recovery.code_tries", what, remedy, ("recovery.code_length",))
+
+
+def _enrolment(policy: Policy) -> Iterator[Finding]:
+    key, pieces = "registration.enrolment", policy.registration.enrolment
+    if "password" not in pieces:
+        yield Finding(key, 'the piece "password" is missing', 'Add "password": nobody could sign in without one.')
+    if len(set(pieces)) < len(pieces):
+        yield Finding(key, "a piece is listed twice", "Keep one of the two.")
+    enabled = {"pin": policy.pin.enabled, "question": policy.security_question.enabled}
+    for piece, on in enabled.items():
+        switch, name = _PIECES[piece]
+        if on and piece not in pieces:
+            remedy = f'Add "{piece}", or set {switch} to false.'
+            yield Finding(key, f"the {name} is enabled but nobody is asked to choose one", remedy, (switch,))
+        if not on and piece in pieces:
+            yield Finding(
+                key, f'the piece "{piece}" is listed but {switch} is false', f"Remove it, or set {switch} to true.", (switch,)
+            )
+
+
+def _registration(policy: Policy) -> Iterator[Finding]:
+    rules = policy.registration
+    yield from _key_list("registration.fields", rules.fields)
+    yield from _key_list("registration.match_customer", rules.match_customer)
+    if not rules.open:
+        for name in ("match_customer", "fields"):
+            if getattr(rules, name):
+                what = f"registration.{name} is set but nobody can register"
+                yield Finding(
+                    f"registration.{name}", what, "Remove it, or set registration.open to true.", ("registration.open",)
+                )
+        return
+    for field in sorted(set(rules.match_customer) - set(rules.fields)):
+        what = f"{_quoted(field)} must match the customer records but is not asked"
+        yield Finding(
+            "registration.match_customer", what, f"Add {_quoted(field)} to registration.fields.", ("registration.fields",)
+        )
+    for channel in rules.confirm_by:
+        if rules.fields and not set(_CHANNELS[channel]) & set(rules.fields):
+            what = f"a code goes by {channel} but {_quoted(_CHANNELS[channel][0])} is not asked"
+            remedy = f"Add {_quoted(_CHANNELS[channel][0])} to registration.fields."
+            yield Finding("registration.confirm_by", what, remedy, ("registration.fields",))
+    if rules.purge_unconfirmed_after < rules.code_lifetime:
+        what = "an account is purged before its confirmation code ends"
+        remedy = "Raise it to registration.code_lifetime or more."
+        yield Finding("registration.purge_unconfirmed_after", what, remedy, ("registration.code_lifetime",))
+
+
+def _step_up(policy: Policy) -> Iterator[Finding]:
+    level, pin = policy.step_up.sign_in, policy.pin.enabled
+    key, also = "step_up.sign_in", ("pin.enabled",)
+    if level == "pwd+pin" and not pin:
+        what = '"pwd+pin" can\'t be reached: pin.enabled is false'
+        yield Finding(key, what, 'Write "pwd", or enable the PIN.', also)
+    if level == "pwd" and pin:
+        what = '"pwd" is less than a sign-in with a PIN reaches'
+        yield Finding(key, what, 'Write "pwd+pin", or set pin.enabled to false.', also)
+    if level == "extra" and not policy.step_up.extra_by:
+        yield Finding(key, '"extra" can\'t be reached: step_up.extra_by is empty', "List a proof there.", ("step_up.extra_by",))
+
+
+def _consent(policy: Policy) -> Iterator[Finding]:
+    consent = policy.consent
+    yield from _key_list("consent.purposes", consent.purposes)
+    if consent.terms != "off" and not consent.terms_version:
+        what = f'terms are "{consent.terms}" but have no version'
+        yield Finding(
+            "consent.terms_version", what, 'Name the version in force, or set consent.terms to "off".', ("consent.terms",)
+        )
+
+
+def _rate_limits(policy: Policy) -> Iterator[Finding]:
+    for field in fields(policy.rate_limits):
+        text = getattr(policy.rate_limits, field.name)
+        if not _RATE.fullmatch(text):
+            what = f"{_quoted(text[:40])} is not a rate"
+            yield Finding(
+                f"rate_limits.{field.name}", what, 'Write a number and a unit: "20/minute" (second, minute, hour or day).'
+            )
+
+
+def _tokens(policy: Policy) -> Iterator[Finding]:
+    tokens = policy.tokens
+    pairs = (("access_token", "refresh_idle"), ("refresh_idle", "refresh_absolute"))
+    for shorter, longer in pairs:
+        inner, outer = getattr(tokens, shorter), getattr(tokens, longer)
+        if inner > outer:
+            what = f"{_span(inner)} is longer than the {_span(outer)} of tokens.{longer}"
+            yield Finding(f"tokens.{shorter}", what, f"Lower it, or raise tokens.{longer}.", (f"tokens.{longer}",))
+
+
+def _key_list(key: str, names: Sequence[str]) -> Iterator[Finding]:
+    """Lists of keys: each a lower-case word, none twice."""
+    for name in names:
+        if not _KEY.fullmatch(name):
+            yield Finding(key, f"{_quoted(name[:40])} is not a key", 'Write lower-case words joined by "_".')
+    if len(set(names)) < len(names):
+        yield Finding(key, "a key is listed twice", "Keep one of the two.")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return bool(_DATE.fullmatch(text)) and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _quoted(text: str) -> str:
+    return '"' + "".join(letter if letter.isprintable() else "?" for letter in text) + '"'
+
+
+def _span(span: timedelta) -> str:
+    """A duration in the unit it is written in."""
+    for unit, size in (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("m", timedelta(minutes=1))):
+        if span and not span % size:
+            return f"{span // size}{unit}"
+    return f"{span // timedelta(seconds=1)}s"

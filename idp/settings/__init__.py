@@ -1,0 +1,41 @@
+"""The only reader of the environment and of TOML: typed, whole, and judged before anything starts."""
+
+from idp.settings.loading import config_directory, from_environment, load
+from idp.settings.master_key import make_master_key_file, master_key_path
+from idp.settings.policy_file import PolicyFile, canonical, effective, load_policy, read_policy
+from idp.settings.problems import ConfigurationError, Problem
+from idp.settings.settings import (
+    DatabaseSettings,
+    HashingSettings,
+    LogSettings,
+    MailSettings,
+    RedisSettings,
+    Secrets,
+    ServerSettings,
+    Settings,
+    SmsSettings,
+)
+
+__all__ = [
+    "ConfigurationError",
+    "DatabaseSettings",
+    "HashingSettings",
+    "LogSettings",
+    "MailSettings",
+    "PolicyFile",
+    "Problem",
+    "RedisSettings",
+    "Secrets",
+    "ServerSettings",
+    "Settings",
+    "SmsSettings",
+    "canonical",
+    "config_directory",
+    "effective",
+    "from_environment",
+    "load",
+    "load_policy",
+    "make_master_key_file",
+    "master_key_path",
+    "read_policy",
+]

@@ -1,0 +1,114 @@
+"""Which addresses a configuration may name: each judge answers None, or why not and what to do."""
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+Refusal = tuple[str, str]
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_PRINTABLE = re.compile(r"[\x21-\x7e]+", re.ASCII)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII)
+_DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+_DANGEROUS = frozenset({"javascript", "data", "file", "intent", "vbscript", "blob", "about", "view-source"})
+_WEB = frozenset({"http", "https"})
+_HTTPS = "Use https; plain http is for localhost, 127.0.0.1 and [::1] only."
+
+
+def refused_issuer(address: str) -> Refusal | None:
+    """Judge an issuer identifier (RFC 8414 2, RFC 9207): an absolute URL that ends where its path does."""
+    refusal = refused_web(address)
+    if refusal is not None:
+        return refusal
+    if "?" in address or "#" in address:
+        return "an issuer has no query and no fragment", "Remove everything from the first ? or #."
+    if address.endswith("/"):
+        return "an issuer does not end with a slash", f'Write "{address.rstrip("/")}".'
+    return None
+
+
+def refused_web(address: str) -> Refusal | None:
+    """Judge an address of a page or gateway: https, or http on this machine."""
+    parts = _split(address)
+    if not isinstance(parts, SplitResult):
+        return parts
+    if parts.scheme not in _WEB:
+        return f"the scheme {_shown(parts.scheme)} is not https", _HTTPS
+    if not parts.hostname:
+        return "the address names no host", "Write it whole: https://host/path."
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        return f"plain http to {_shown(parts.hostname)} can be read and changed on its way", _HTTPS
+    if parts.netloc != parts.netloc.lower():
+        return "the host has capital letters, and addresses are compared letter by letter", "Write the host in lower case."
+    return None
+
+
+def refused_redirect(address: str, *, native: bool) -> Refusal | None:
+    """Judge where answers are sent (RFC 9700 2.1, RFC 8252 7): ``native`` clients may have a scheme of their own."""
+    parts = _split(address)
+    if not isinstance(parts, SplitResult):
+        return parts
+    if "#" in address:
+        return "a redirect address has no fragment", "Remove everything from the #."
+    if "*" in address:
+        return "a redirect address has no wildcard", "Register each address; they are compared letter by letter."
+    if _DOTS.search(parts.path):
+        return "the path has dot segments", "Write the path as it is after they are resolved."
+    if parts.scheme in _WEB:
+        return refused_web(address)
+    if "." not in parts.scheme:
+        what = f"the private-use scheme {_shown(parts.scheme)} is not a reversed domain"
+        return what, "Use a domain of yours, reversed: com.example.app:/callback (RFC 8252 7.1)."
+    if not native:
+        what = f"the private-use scheme {_shown(parts.scheme)} is for apps that keep no secret"
+        return what, 'Use https, or set auth_method to "none".'
+    return None
+
+
+def refused_link(address: str) -> Refusal | None:
+    """Judge an address shown to people: a page, a mailbox, a telephone number or a page of this service."""
+    if address.startswith("/") and not address.startswith(("//", "/\\")) and _PRINTABLE.fullmatch(address):
+        return None
+    parts = _split(address)
+    if isinstance(parts, SplitResult) and parts.scheme in {"mailto", "tel"} and parts.path:
+        return None
+    return refused_web(address)
+
+
+def refused_identifier(address: str) -> Refusal | None:
+    """Judge a resource's identifier: an absolute URI without a fragment (RFC 8707 2)."""
+    parts = _split(address)
+    if not isinstance(parts, SplitResult):
+        return parts
+    if "#" in address:
+        return "an identifier has no fragment", "Remove everything from the #."
+    if not (parts.netloc or parts.path):
+        return "the identifier names nothing after its scheme", "Write an absolute URI, such as https://billing.example.com."
+    return None
+
+
+def _split(address: str) -> SplitResult | Refusal:
+    """The parts of an absolute URI without userinfo, or why it is none."""
+    if not _PRINTABLE.fullmatch(address) or "\\" in address:
+        return (
+            "the address has spaces, backslashes or letters beyond ASCII",
+            "Write it in ASCII, percent-encoded; hosts in punycode.",
+        )
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return "the address can't be parsed", "Write it whole: https://host:port/path."
+    scheme = address.partition(":")[0]
+    if not parts.scheme or port == 0:
+        return "the address is not absolute", "Write it whole, from its scheme on: https://host/path."
+    if not _SCHEME.fullmatch(scheme):
+        return "the scheme has capital letters", "Write it in lower case."
+    if scheme in _DANGEROUS:
+        return f"the scheme {_shown(scheme)} runs or opens things in the browser", "Use https."
+    if "@" in parts.netloc:
+        return "the address carries a user name", "Remove everything before the @."
+    return parts
+
+
+def _shown(text: str) -> str:
+    return f'"{text[:60]}"'

@@ -1,0 +1,38 @@
+"""The brand under judgement: what ends up in every page must be safe there and complete in every language."""
+
+import re
+from collections.abc import Sequence
+
+from idp.model import Brand
+from idp.settings.addresses import refused_link
+from idp.settings.reader import Reader
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
+_BROWSERS = frozenset({"chrome", "edge", "firefox", "safari", "opera", "samsung"})
+
+
+def judge_brand(reader: Reader, brand: Brand, languages: Sequence[str]) -> None:
+    """Leave a problem with the reader for each part of the brand that pages can't show."""
+    if not brand.name.strip():
+        reader.refuse(("brand", "name"), "the name is empty", "Write the operator's name.")
+    for key in ("accent", "accent_dark"):
+        if not _COLOUR.fullmatch(getattr(brand, key)):
+            reader.refuse(("brand", key), "not a colour", 'Write it as "#rrggbb".')
+    for key in ("logo", "home"):
+        refusal = refused_link(getattr(brand, key)) if getattr(brand, key) else None
+        if refusal is not None:
+            reader.refuse(("brand", key), *refusal)
+    for number, link in enumerate(brand.links):
+        here = ("brand", "links", number)
+        refusal = refused_link(link.href)
+        if refusal is not None:
+            reader.refuse((*here, "href"), *refusal)
+        for language in languages:
+            if not link.label.get(language, "").strip():
+                reader.refuse((*here, "label"), f'no label in "{language}"', "Write one for each of languages.")
+    for browser, major in brand.tested_browsers.items():
+        here_browser = ("brand", "tested_browsers", browser)
+        if browser not in _BROWSERS:
+            reader.refuse(here_browser, "unknown browser", f"Use one of: {', '.join(sorted(_BROWSERS))}.")
+        if major < 1:
+            reader.refuse(here_browser, f"{major} is below the floor of 1", "Write the oldest major version tested.")

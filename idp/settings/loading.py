@@ -1,0 +1,144 @@
+"""From a directory and an environment to ``Settings``, or to every problem that stops the start."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+
+from idp.policies.policy import Policy
+from idp.settings.brand import judge_brand
+from idp.settings.client_keys import Place
+from idp.settings.clients import read_clients
+from idp.settings.document import ENVIRONMENT, Document, read_document
+from idp.settings.environment import overridden
+from idp.settings.master_key import master_key_path, read_master_key
+from idp.settings.policy_file import load_policy
+from idp.settings.problems import ConfigurationError, Problem
+from idp.settings.reader import Reader
+from idp.settings.resources import read_resources
+from idp.settings.serving import judge_serving
+from idp.settings.settings import Secrets, Settings
+from idp.settings.shapes import DEFAULT_PROFILE, SettingsFile
+
+DIRECTORY = "config"
+_PROFILE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?", re.ASCII)
+_OFF = {"", "0", "false", "no"}
+
+
+def config_directory(environ: Mapping[str, str]) -> FilePath:
+    """Where the configuration is: ``IDP_CONFIG``, else ``config`` in the working directory."""
+    return FilePath(environ.get("IDP_CONFIG") or DIRECTORY)
+
+
+def from_environment() -> Settings:
+    """The settings of this process; raises ``ConfigurationError`` with every problem."""
+    return load(config_directory(os.environ), os.environ)
+
+
+def load(directory: FilePath, environ: Mapping[str, str]) -> Settings:
+    """The settings in ``directory``, as ``environ`` overrides them; raises ``ConfigurationError`` with every problem."""
+    loading = _Loading(directory, environ)
+    settings = loading.settings()
+    if loading.problems or settings is None:
+        raise ConfigurationError(loading.problems)
+    return settings
+
+
+class _Loading:
+    """One load under way; ``problems`` grows with each file read."""
+
+    def __init__(self, directory: FilePath, environ: Mapping[str, str]) -> None:
+        self.directory = directory
+        self.environ = environ
+        self.problems: list[Problem] = []
+
+    def settings(self) -> Settings | None:
+        document = self._document("settings.toml")
+        file = self._file(document) if document else None
+        policy = self._policy(file.profile if file else DEFAULT_PROFILE)
+        resources_reader = self._reader("resources.toml")
+        resources = read_resources(resources_reader, policy) if resources_reader else {}
+        self._keep(resources_reader)
+        clients_reader = self._reader("clients.toml")
+        place = Place(self.directory, self.environ)
+        clients = read_clients(clients_reader, resources, place) if clients_reader else {}
+        self._keep(clients_reader)
+        key = self._master_key(file)
+        if file is None or key is None:
+            return None
+        return Settings(
+            issuer=file.issuer,
+            brand=file.brand,
+            policy=policy,
+            secrets=Secrets(key),
+            clients=clients,
+            resources=resources,
+            languages=file.languages,
+            database=file.database,
+            redis=file.redis,
+            mail=file.mail,
+            sms=file.sms,
+            server=file.server,
+            hashing=file.hashing,
+            log=file.log,
+        )
+
+    def _document(self, name: str) -> Document | None:
+        document, problems = read_document(self.directory / name)
+        self.problems += problems
+        return document
+
+    def _reader(self, name: str) -> Reader | None:
+        document = self._document(name)
+        return Reader(document) if document else None
+
+    def _keep(self, reader: Reader | None) -> None:
+        if reader is not None:
+            self.problems += sorted(reader.problems, key=lambda problem: problem.line)
+
+    def _file(self, document: Document) -> SettingsFile | None:
+        document, problems = overridden(document, SettingsFile, self.environ)
+        reader = Reader(document)
+        file = reader.read(SettingsFile, document.table)
+        if file is not None:
+            _judge_names(reader, file)
+            judge_brand(reader, file.brand, file.languages)
+            judge_serving(reader, file)
+            self._judge_debug(file.issuer)
+        self._keep(reader)
+        self.problems += problems
+        return file
+
+    def _judge_debug(self, issuer: str) -> None:
+        if issuer.startswith("https:") and self.environ.get("FLASK_DEBUG", "").lower() not in _OFF:
+            what = "debugging is on where people sign in: it shows code and secrets"
+            self.problems.append(Problem(ENVIRONMENT, 0, "FLASK_DEBUG", what, "Unset it."))
+
+    def _policy(self, profile: str) -> Policy:
+        if not _PROFILE.fullmatch(profile):
+            return Policy()
+        try:
+            return load_policy(self.directory / "policies" / f"{profile}.toml")
+        except ConfigurationError as error:
+            self.problems += error.problems
+            return Policy()
+
+    def _master_key(self, file: SettingsFile | None) -> bytes | None:
+        path = master_key_path(file.secrets.master_key_file if file else None, self.environ)
+        key = read_master_key(path, self.environ)
+        if isinstance(key, Problem):
+            self.problems.append(key)
+            return None
+        return key
+
+
+def _judge_names(reader: Reader, file: SettingsFile) -> None:
+    if not _PROFILE.fullmatch(file.profile):
+        remedy = "Write the name of a file in config/policies, without its .toml."
+        reader.refuse(("profile",), "not the name of a profile", remedy)
+    if not file.languages:
+        reader.refuse(("languages",), "no language is listed", 'List at least "en".')
+    for number, language in enumerate(file.languages):
+        if not _LANGUAGE.fullmatch(language):
+            reader.refuse(("languages", number), "not a language", 'Write its code: "en", "it" or "pt-BR".')

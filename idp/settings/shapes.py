@@ -1,0 +1,42 @@
+"""``config/settings.toml`` as it is written, before the policy, the clients and the key are read beside it."""
+
+from dataclasses import dataclass, field
+
+from idp.model import Brand
+from idp.settings.master_key import DEFAULT_FILE
+from idp.settings.settings import (
+    DatabaseSettings,
+    HashingSettings,
+    LogSettings,
+    MailSettings,
+    RedisSettings,
+    ServerSettings,
+    SmsSettings,
+)
+
+DEFAULT_PROFILE = "my-account"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsTable:
+    """``[secrets]`` as it is written: where the master key is, never the key."""
+
+    master_key_file: str = DEFAULT_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsFile:
+    """``config/settings.toml`` as it is written; ``profile`` names a file in ``config/policies``."""
+
+    issuer: str
+    brand: Brand
+    profile: str = DEFAULT_PROFILE
+    languages: tuple[str, ...] = ("en", "it")
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    secrets: SecretsTable = field(default_factory=SecretsTable)
+    mail: MailSettings = field(default_factory=MailSettings)
+    sms: SmsSettings = field(default_factory=SmsSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
+    hashing: HashingSettings = field(default_factory=HashingSettings)
+    log: LogSettings = field(default_factory=LogSettings)
