@@ -1,0 +1,142 @@
+"""One attempt at a secret: count it, verify it, refund it. Every journey that asks for a secret goes through here.
+
+The count is committed before any hash is computed, so that parallel guesses can never verify more than the threshold.
+Whoever has nothing to verify (unknown, locked, without that secret) costs one hash all the same.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+
+from idp.flows.world import World
+from idp.model import Account, Counter, Credential, DeviceClass, Factor, Source
+from idp.policies import lockout
+from idp.policies.credentials import plausible, prepare
+from idp.store import Transaction
+from idp.vault import Busy, digest
+
+# Unknown names share this many counters: the work of counting is done, and no flood of names fills the table.
+DECOYS = 4096
+_SWAPS = 200
+_LONGEST = 4096
+
+
+class Verdict(Enum):
+    """How an attempt ended. People see the same words for WRONG and SHUT."""
+
+    RIGHT = auto()
+    WRONG = auto()
+    SHUT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whose secret is tried, and from where: ``device`` is a known device's id, "" for any other."""
+
+    subject: str
+    account: Account | None
+    source: Source
+    device: str = ""
+
+
+def target(world: World, tx: Transaction, who: Account | str, source: Source, now: datetime) -> Target:
+    """The counter that an attempt falls on: the account's, its known device's, or a decoy's for a name without account."""
+    account = who if isinstance(who, Account) else None
+    subject = who.id if isinstance(who, Account) else _decoy(world, who)
+    rules = world.policy.lockout
+    if source.device is None or not rules.known_device_counter:
+        return Target(subject, account, source)
+    device = tx.devices.known(subject, digest(source.device), now, rules.known_device_lifetime)
+    return Target(subject, account, source, device.id if device is not None else "")
+
+
+def prove(world: World, now: datetime, aim: Target, factor: Factor, typed: str) -> Verdict:
+    """Try ``typed`` as the target's secret. Raises ``vault.Busy`` before anything is counted where the pool is full."""
+    return _Attempt(world, now, aim, factor).run(typed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    world: World
+    now: datetime
+    aim: Target
+    factor: Factor
+
+    def run(self, typed: str) -> Verdict:
+        vault, prepared = self.world.vault, prepare(self.factor, typed[:_LONGEST])
+        held = self.aim.account.credential(self.factor) if self.aim.account is not None else None
+        with vault.place():
+            counted = self._spend()
+            if counted is None:
+                vault.verify_nothing(prepared)
+                return self._failed(Verdict.SHUT, None)
+            if held is None or not plausible(self.factor, typed, self.world.policy):
+                vault.verify_nothing(prepared)
+                return self._failed(Verdict.WRONG, counted)
+            if not vault.verify(prepared, held.hash):
+                return self._failed(Verdict.WRONG, counted)
+            return self._succeeded(prepared, held, counted[0])
+
+    def _spend(self) -> tuple[Counter, Counter] | None:
+        """Count the attempt, committed; None where the factor is closed. A lost swap means that another attempt counted."""
+        for _ in range(_SWAPS):
+            with self.world.store.begin() as tx:
+                before = tx.counters.read(self.aim.subject, self.factor, self.aim.device)
+                after = lockout.spend(before, self.world.policy.lockout, self.now)
+                if isinstance(after, lockout.Locked):
+                    return None
+                if tx.counters.swap(before, after):
+                    return before, after
+        raise Busy
+
+    def _succeeded(self, prepared: str, held: Credential, before: Counter) -> Verdict:
+        vault = self.world.vault
+        renewed = vault.hash(prepared) if vault.outdated(held.hash) else None
+        with self.world.store.begin() as tx:
+            self._refund(tx)
+            if renewed is not None:
+                tx.accounts.rehash(self.aim.subject, self.factor, held.hash, renewed)
+            self._audit(tx, Verdict.RIGHT, before)
+        return Verdict.RIGHT
+
+    def _refund(self, tx: Transaction) -> None:
+        for _ in range(_SWAPS):
+            counter = tx.counters.read(self.aim.subject, self.factor, self.aim.device)
+            if tx.counters.swap(counter, lockout.refund(counter)):
+                return
+        raise Busy
+
+    def _failed(self, verdict: Verdict, counted: tuple[Counter, Counter] | None) -> Verdict:
+        with self.world.store.begin() as tx:
+            self._audit(tx, verdict, counted[0] if counted else None)
+            if counted is not None and lockout.just_locked(*counted) and self.aim.account is not None:
+                self._tell_owner(tx, self.aim.account, counted[1])
+        return verdict
+
+    def _tell_owner(self, tx: Transaction, account: Account, after: Counter) -> None:
+        closed = "disabled" if after.disabled_at else "locked"
+        self.world.record(tx, self.now, "factor.locked", closed, account=account, factor=self.factor)
+        if self.world.policy.lockout.tell_owner:
+            until = after.locked_until.isoformat() if after.locked_until and not after.disabled_at else None
+            context = {"name": account.given_name, "factor": self.factor, "until": until}
+            self.world.send(tx, self.now, "locked", account, context)
+
+    def _audit(self, tx: Transaction, verdict: Verdict, before: Counter | None) -> None:
+        aim = self.aim
+        self.world.record(
+            tx,
+            self.now,
+            "attempt",
+            verdict.name.lower(),
+            account=aim.account,
+            source=aim.source,
+            factor=self.factor,
+            failures=before.failures if before else None,
+            consecutive=before.consecutive if before else None,
+            device_class=DeviceClass.KNOWN if aim.device else DeviceClass.UNKNOWN,
+            subject=None if aim.account else aim.subject,
+        )
+
+
+def _decoy(world: World, name: str) -> str:
+    return f"decoy-{int(world.vault.keyed('decoy', name)[:8], 16) % DECOYS}"

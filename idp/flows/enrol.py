@@ -1,0 +1,128 @@
+"""The first sign-in: password, PIN, question and answer, each kept at once, so that leaving half-way loses nothing.
+
+The same steps replace a password or PIN whose change is demanded.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from idp.flows.facts import Looked, Visit, advance, look
+from idp.flows.world import World
+from idp.model import Account, Credential, Factor, Proof
+from idp.policies import credentials
+from idp.policies.lifecycle import missing_pieces
+from idp.policies.steps import ChoosePassword, ChooseQuestion, CreatePin, ReplacePassword, ReplacePin
+from idp.store import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """The choice may not be made; ``faults`` are names of ``policies.credentials``."""
+
+    looked: Looked
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A secret that passed every rule, ready to be kept."""
+
+    factor: Factor
+    secret: str
+    question: str | None = None
+
+
+def choose_password(world: World, visit: Visit, chosen: str) -> Looked | Faulty | None:
+    """Keep a password; None where the sign-in is gone. An invitation is spent by it, once."""
+    now = world.clock()
+    looked = look(world, visit, now)
+    if looked is None or looked.account is None or not isinstance(looked.step, ChoosePassword | ReplacePassword):
+        return looked
+    prepared = credentials.prepare_password(chosen)
+    rules = world.policy.password
+    with world.vault.place():
+        short_enough = len(prepared) <= rules.max_length
+        reused = short_enough and _reused(world, looked.account, Factor.PASSWORD, prepared, rules.history)
+        breached = short_enough and rules.refuse_breached and world.vault.breached(prepared)
+        faults = credentials.password_faults(prepared, looked.account, rules, breached=breached, reused=reused)
+        if faults:
+            return Faulty(looked, faults)
+        return _keep(world, looked, _Choice(Factor.PASSWORD, prepared), now)
+
+
+def choose_pin(world: World, visit: Visit, chosen: str) -> Looked | Faulty | None:
+    """Keep a PIN; None where the sign-in is gone."""
+    now = world.clock()
+    looked = look(world, visit, now)
+    if looked is None or looked.account is None or not isinstance(looked.step, CreatePin | ReplacePin):
+        return looked
+    rules = world.policy.pin
+    with world.vault.place():
+        reused = credentials.is_pin(chosen, rules) and _reused(world, looked.account, Factor.PIN, chosen, rules.history)
+        faults = credentials.pin_faults(chosen, looked.account, rules, reused=reused)
+        if faults:
+            return Faulty(looked, faults)
+        return _keep(world, looked, _Choice(Factor.PIN, chosen), now)
+
+
+def choose_question(world: World, visit: Visit, question: str, given: str) -> Looked | Faulty | None:
+    """Keep a question and its answer; None where the sign-in is gone."""
+    now = world.clock()
+    looked = look(world, visit, now)
+    if looked is None or looked.account is None or not isinstance(looked.step, ChooseQuestion):
+        return looked
+    faults = credentials.answer_faults(given, question, looked.account, world.policy.security_question)
+    if faults:
+        return Faulty(looked, faults)
+    with world.vault.place():
+        return _keep(world, looked, _Choice(Factor.ANSWER, credentials.prepare_answer(given), question), now)
+
+
+def _reused(world: World, account: Account, factor: Factor, secret: str, history: int) -> bool:
+    """Whether the secret is the present one or one of the last ``history``."""
+    held = account.credential(factor)
+    if held is None:
+        return False
+    with world.store.read() as tx:
+        former = tx.accounts.former_hashes(account.id, factor, history)
+    return any(world.vault.verify(secret, known) for known in (held.hash, *former))
+
+
+def _keep(world: World, looked: Looked, choice: _Choice, now: datetime) -> Looked | None:
+    """Write the credential, the end of enrolment if this was the last piece, and the audit of both, in one transaction."""
+    account, factor = looked.account, choice.factor
+    if account is None:
+        return None
+    credential = Credential(factor, world.vault.hash(choice.secret), now, question=choice.question)
+    with world.store.begin() as tx:
+        if not _may_still(tx, looked, factor, now):
+            return None
+        history = world.policy.password.history if factor is Factor.PASSWORD else world.policy.pin.history
+        tx.accounts.set_credential(account.id, credential, keep_history=history)
+        replaced = account.credential(factor) is not None
+        world.record(
+            tx,
+            now,
+            "credential.set",
+            "replaced" if replaced else "created",
+            account=account,
+            source=looked.visit.source,
+            factor=factor,
+        )
+        if account.enrolled_at is None and len(missing_pieces(account, world.policy)) == 1:
+            tx.accounts.enrolled(account.id, now)
+            world.record(tx, now, "account.enrolled", "done", account=account, source=looked.visit.source)
+            world.send(tx, now, "enrolled", account, {"name": account.given_name, "username": account.username})
+    proof = None if factor is Factor.ANSWER else Proof(factor, now)
+    return advance(world, looked, proof, now)
+
+
+def _may_still(tx: Transaction, looked: Looked, factor: Factor, now: datetime) -> bool:
+    """Under the transaction: a first password takes the invitation, which works once; no piece is created twice."""
+    account = tx.accounts.by_id(looked.sign_in.account_id or "")
+    before = looked.account.credential(factor) if looked.account else None
+    if account is None or account.credential(factor) != before:
+        return False
+    if factor is Factor.PASSWORD and before is None:
+        return looked.sign_in.invitation is not None and tx.invitations.spend(looked.sign_in.invitation, now)
+    return True

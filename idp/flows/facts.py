@@ -1,0 +1,67 @@
+"""What every step of a sign-in starts from: the stored facts, and the step the policy derives from them."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from idp.flows.attempt import Target, target
+from idp.flows.world import World
+from idp.model import Account, Factor, Proof, SignIn, Source
+from idp.policies import entry
+from idp.policies.steps import Step
+from idp.vault import digest
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A browser at the door: the sign-in its address names, the value of its cookie, and where it comes from."""
+
+    transaction: str
+    browser: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A sign-in as it stands: its facts, the account if one is known, the attempt's target, and what comes next."""
+
+    visit: Visit
+    sign_in: SignIn
+    account: Account | None
+    aim: Target
+    step: Step
+
+
+def look(world: World, visit: Visit, now: datetime) -> Looked | None:
+    """Where a sign-in stands; None if it is unknown, over, or another browser's."""
+    sign_in = world.store.sign_ins.get(digest(visit.transaction), now)
+    if sign_in is None or sign_in.browser != digest(visit.browser):
+        return None
+    return see(world, visit, sign_in, now)
+
+
+def see(world: World, visit: Visit, sign_in: SignIn, now: datetime) -> Looked:
+    """Derive the step of a sign-in from the account as it is now."""
+    if sign_in.account_id is None:
+        nobody = Target("", None, visit.source)
+        return Looked(visit, sign_in, None, nobody, entry.next_step(sign_in, None, world.policy, now))
+    with world.store.read() as tx:
+        account = tx.accounts.by_id(sign_in.account_id)
+        aim = target(world, tx, account or sign_in.account_id, visit.source, now)
+        counters = [counter for counter in tx.counters.of(aim.subject) if counter.device == aim.device]
+    return Looked(visit, sign_in, account, aim, entry.next_step(sign_in, account, world.policy, now, counters))
+
+
+def advance(world: World, looked: Looked, proof: Proof | None, now: datetime, **changes: Any) -> Looked | None:
+    """Add a proof to the sign-in under a swap; None where another answer was faster.
+
+    A proof of who someone is moves the sign-in to a new identifier: the one before it is dead.
+    """
+    before, visit = looked.sign_in, looked.visit
+    if proof is not None and proof.factor in (Factor.PASSWORD, Factor.INVITATION):
+        visit = replace(visit, transaction=world.vault.token())
+    proofs = before.proofs if proof is None else (*before.proofs, proof)
+    after = replace(before, id=digest(visit.transaction), proofs=proofs, **changes)
+    if not world.store.sign_ins.swap(before, after):
+        return None
+    return see(world, visit, replace(after, version=before.version + 1), now)

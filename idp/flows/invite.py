@@ -1,0 +1,125 @@
+"""Invitations: an account manager provisions access, and the person comes in by a one-time link or code (A1)."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from urllib.parse import urlencode
+
+from idp.flows.facts import Looked, Visit, advance, see
+from idp.flows.world import World
+from idp.model import Account, AccountState, Ask, Factor, Invitation, Proof, SignIn
+from idp.policies import credentials
+from idp.store import Taken, Transaction
+from idp.vault import digest
+
+_LONGEST_CODE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom to invite. ``entitlements`` are the tools they may use; they decide which scopes a token can carry."""
+
+    username: str
+    email: str
+    given_name: str
+    family_name: str
+    mobile: str | None = None
+    locale: str = "en"
+    zone: str = "UTC"
+    entitlements: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class NotInvited:
+    """Why nobody was invited: a fault of the username, or it is taken."""
+
+    why: str
+
+
+def invite(world: World, person: Person, client_id: str | None, actor: str) -> Account | NotInvited:
+    """Provision access and put the invitation letter into the outbox with it."""
+    now = world.clock()
+    faults = credentials.username_faults(person.username)
+    if faults:
+        return NotInvited(faults[0])
+    account = Account(
+        id=f"acc_{world.vault.token(20)}",
+        username=person.username,
+        email=person.email,
+        given_name=person.given_name,
+        family_name=person.family_name,
+        state=AccountState.INVITED,
+        created_at=now,
+        mobile=person.mobile,
+        locale=person.locale,
+        zone=person.zone,
+        entitlements=person.entitlements,
+    )
+    try:
+        with world.store.begin() as tx:
+            tx.accounts.add(account, credentials.canonical_username(person.username))
+            world.record(
+                tx, now, "account.invited", "done", account=account, actor=actor, entitlements=sorted(person.entitlements)
+            )
+            _send(world, tx, account, client_id, now)
+    except Taken:
+        return NotInvited("username_taken")
+    return account
+
+
+def invite_again(world: World, username: str, client_id: str | None, actor: str) -> Account | NotInvited:
+    """Send a fresh invitation to someone who has not finished; the one before it dies."""
+    now = world.clock()
+    with world.store.begin() as tx:
+        account = tx.accounts.by_username(credentials.canonical_username(username))
+        if account is None:
+            return NotInvited("unknown")
+        if account.credential(Factor.PASSWORD) is not None or account.state is not AccountState.INVITED:
+            return NotInvited("already_came")
+        world.record(tx, now, "account.invited", "again", account=account, actor=actor)
+        _send(world, tx, account, client_id, now)
+    return account
+
+
+def accept(world: World, visit: Visit, code: str) -> Looked | None:
+    """Open an invitation: the code becomes a proof of a sign-in, the one under way in this browser or a new one.
+
+    Nothing is consumed until a password is chosen, so a mail scanner or a closed window costs nothing.
+    """
+    now = world.clock()
+    prepared = code.strip().upper()
+    with world.store.begin() as tx:
+        invitation = tx.invitations.live(digest(prepared), now) if len(prepared) <= _LONGEST_CODE else None
+        account_id = invitation.account_id if invitation else None
+        world.record(tx, now, "invitation.opened", "done" if invitation else "refused", account=account_id, source=visit.source)
+    if invitation is None:
+        return None
+    visit, sign_in = _under_way(world, visit, now)
+    invited = replace(sign_in, account_id=invitation.account_id, invitation=invitation.digest, proofs=())
+    return advance(world, see(world, visit, invited, now), Proof(Factor.INVITATION, now), now)
+
+
+def _under_way(world: World, visit: Visit, now: datetime) -> tuple[Visit, SignIn]:
+    """The sign-in that the invitation continues: the visit's own, or a new one where there is none."""
+    found = world.store.sign_ins.get(digest(visit.transaction), now) if visit.transaction else None
+    if found is not None and found.browser == digest(visit.browser):
+        return visit, found
+    visit = replace(visit, transaction=world.vault.token())
+    ends = now + world.policy.session.sign_in_lifetime
+    sign_in = SignIn(digest(visit.transaction), digest(visit.browser), now, ends, Ask())
+    world.store.sign_ins.put(sign_in)
+    return visit, sign_in
+
+
+def _send(world: World, tx: Transaction, account: Account, client_id: str | None, now: datetime) -> None:
+    code = world.vault.code()
+    lifetime = world.policy.registration.invitation_lifetime
+    tx.invitations.put(Invitation(digest(code), account.id, now, now + lifetime, client_id))
+    link = f"{world.issuer}/invitation?{urlencode({'code': code})}"
+    context = {
+        "name": account.given_name,
+        "username": account.username,
+        "link": link,
+        "code": code,
+        "expires": (now + lifetime).isoformat(),
+    }
+    world.send(tx, now, "invitation", account, context, lifetime=lifetime)

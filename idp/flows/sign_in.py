@@ -1,0 +1,245 @@
+"""Signing in: begin, look, answer, finish. Each answer proves one thing and comes back to the derived step."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from idp.flows.attempt import Verdict, prove, target
+from idp.flows.facts import Looked, Visit, advance, look, see
+from idp.flows.world import World
+from idp.model import Account, Ask, Device, Factor, Proof, Session, SignIn
+from idp.policies import entry, sessions
+from idp.policies.credentials import canonical_username
+from idp.policies.lifecycle import Standing, standing
+from idp.policies.steps import AskPin, AskUsernameAndPassword, Done, ExtraProof, GiveConsent, Reactivate, Step
+from idp.vault import digest
+
+__all__ = [
+    "Gone",
+    "Opened",
+    "Wrong",
+    "answer",
+    "begin",
+    "consent",
+    "finish",
+    "finished",
+    "look",
+    "password",
+    "pin",
+    "usable_session",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """No such sign-in for this browser: over, expired, or answered faster in another window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """The answer did not prove anything. ``looked`` is where the sign-in stands now."""
+
+    looked: Looked
+
+
+Answer = Looked | Wrong | Gone
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A finished sign-in: the values of the new cookies, which are stored only as digests."""
+
+    session: str
+    device: str
+    sign_in: SignIn
+
+
+def begin(world: World, ask: Ask, browser: str, held: tuple[Session, Account] | None = None) -> str:
+    """Store a sign-in bound to the browser and return its identifier.
+
+    Proofs of a session at hand are carried over if they still count for what is asked; otherwise it starts afresh.
+    """
+    now = world.clock()
+    transaction = world.vault.token()
+    proofs = entry.counting(held[0].proofs, ask) if held is not None else ()
+    account_id = held[1].id if held is not None and proofs else None
+    lifetime = world.policy.session.sign_in_lifetime
+    world.store.sign_ins.put(SignIn(digest(transaction), digest(browser), now, now + lifetime, ask, account_id, proofs))
+    return transaction
+
+
+def password(world: World, visit: Visit, username: str, typed: str) -> Answer:
+    """Answer the sign-in page. Unknown, locked, invited and suspended names cost the same and are told the same."""
+    now = world.clock()
+    looked = look(world, visit, now)
+    if looked is None:
+        return Gone()
+    if not isinstance(looked.step, AskUsernameAndPassword):
+        return looked
+    name = canonical_username(username)
+    with world.store.read() as tx:
+        account = tx.accounts.by_username(name)
+        aim = target(world, tx, account or name, visit.source, now)
+    verdict = prove(world, now, aim, Factor.PASSWORD, typed)
+    if verdict is not Verdict.RIGHT or account is None:
+        return Wrong(looked)
+    fresh = replace(looked, sign_in=_for(looked.sign_in, account))
+    return advance(world, fresh, Proof(Factor.PASSWORD, now), now) or Gone()
+
+
+def pin(world: World, visit: Visit, typed: str) -> Answer:
+    """Answer the PIN page, which only a correct password opens."""
+    now = world.clock()
+    looked = look(world, visit, now)
+    if looked is None:
+        return Gone()
+    if not isinstance(looked.step, AskPin):
+        return looked
+    return _proved(world, looked, Factor.PIN, typed, now)
+
+
+def answer(world: World, visit: Visit, typed: str) -> Answer:
+    """Answer the security question, to reactivate sleeping access or as the extra proof a client asked for."""
+    now = world.clock()
+    looked = look(world, visit, now)
+    if looked is None:
+        return Gone()
+    if not isinstance(looked.step, Reactivate | ExtraProof):
+        return looked
+    waking = isinstance(looked.step, Reactivate)
+    after = _proved(world, looked, Factor.ANSWER, typed, now)
+    if not waking or not isinstance(after, Looked) or looked.account is None:
+        return after
+    with world.store.begin() as tx:
+        tx.accounts.reactivated(looked.account.id, now)
+        last = looked.account.last_sign_in_at
+        world.record(
+            tx,
+            now,
+            "account.reactivated",
+            "done",
+            account=looked.account,
+            source=visit.source,
+            last_sign_in=last and last.isoformat(),
+        )
+    return look(world, after.visit, now) or Gone()
+
+
+def consent(world: World, visit: Visit) -> Answer:
+    """Allow a third-party client what it asked for; the grant is remembered for as long as policy says."""
+    now = world.clock()
+    looked = look(world, visit, now)
+    if looked is None:
+        return Gone()
+    if not isinstance(looked.step, GiveConsent) or looked.account is None:
+        return looked
+    with world.store.begin() as tx:
+        tx.client_consents.record(looked.account.id, looked.step.client_id, looked.step.scope, now)
+        world.record(
+            tx,
+            now,
+            "consent.given",
+            "done",
+            account=looked.account,
+            source=visit.source,
+            client=looked.step.client_id,
+            scope=" ".join(looked.step.scope),
+        )
+    return advance(world, looked, None, now, consented=True) or Gone()
+
+
+def finish(world: World, looked: Looked, held: Session | None = None) -> Opened | None:
+    """Turn a sign-in whose every proof is given into a session under a new identifier; None if it is not done."""
+    if not isinstance(looked.step, Done) or looked.account is None:
+        return None
+    now, account, source = world.clock(), looked.account, looked.visit.source
+    secret, device = world.vault.token(), source.device or world.vault.token()
+    session = _session(world, looked, digest(secret), now)
+    with world.store.begin() as tx:
+        known = tx.devices.known(account.id, digest(device), now, world.policy.lockout.known_device_lifetime)
+        tx.devices.remember(Device(known.id if known else world.vault.token(16), account.id, digest(device), now, now))
+        if any(proof.at >= looked.sign_in.started_at and proof.factor is Factor.PASSWORD for proof in looked.step.proofs):
+            tx.accounts.signed_in(account.id, now)
+        proofs = [proof.factor for proof in looked.step.proofs]
+        world.record(
+            tx,
+            now,
+            "sign_in",
+            "done",
+            account=account,
+            source=source,
+            proofs=proofs,
+            device_class="known" if known else "unknown",
+            client=looked.sign_in.ask.client_id,
+        )
+    if held is not None and held.account_id == account.id:
+        session = replace(session, public_id=held.public_id, created_at=held.created_at)
+        world.store.sessions.replace(held.id, session)
+    else:
+        if held is not None:
+            world.store.sessions.end(held.id)
+        world.store.sessions.put(session, world.policy.session.per_account)
+    return Opened(secret, device, looked.sign_in)
+
+
+def finished(
+    world: World, transaction: str, browser: str, held: tuple[Session, Account] | None
+) -> tuple[SignIn, Session, Account] | Step | None:
+    """Take a finished sign-in for the authorization endpoint, once; the step it still stands at, or None if it is gone."""
+    now = world.clock()
+    sign_in = world.store.sign_ins.get(digest(transaction), now)
+    if sign_in is None or sign_in.browser != digest(browser):
+        return None
+    if held is not None and held[0].account_id == sign_in.account_id:
+        step = entry.next_step(sign_in, held[1], world.policy, now)
+        if isinstance(step, Done):
+            taken = world.store.sign_ins.take(sign_in.id, now)
+            return (taken, *held) if taken is not None else None
+        return step
+    with world.store.read() as tx:
+        account = tx.accounts.by_id(sign_in.account_id) if sign_in.account_id else None
+    step = entry.next_step(sign_in, account, world.policy, now)
+    return None if isinstance(step, Done) else step
+
+
+def usable_session(world: World, cookie: str) -> tuple[Session, Account] | None:
+    """The session a cookie opens and its account, if both still count; activity moves the session's end."""
+    now = world.clock()
+    session = world.store.sessions.get(digest(cookie), now)
+    if session is None:
+        return None
+    with world.store.read() as tx:
+        account = tx.accounts.by_id(session.account_id)
+    rules = world.policy.session
+    if account is None or not sessions.counts(session, account, rules, now):
+        return None
+    if standing(account, world.policy, now) is not Standing.ACTIVE:
+        return None
+    if sessions.worth_touching(session, rules, now):
+        world.store.sessions.touch(session.id, now, sessions.expires_at(session.created_at, now, rules))
+    return session, account
+
+
+def _proved(world: World, looked: Looked, factor: Factor, typed: str, now: datetime) -> Answer:
+    verdict = prove(world, now, looked.aim, factor, typed)
+    if verdict is Verdict.RIGHT:
+        return advance(world, looked, Proof(factor, now), now) or Gone()
+    return Wrong(see(world, looked.visit, looked.sign_in, now))
+
+
+def _for(sign_in: SignIn, account: Account) -> SignIn:
+    """The sign-in turned to the account just proved; proofs of any other account are left behind."""
+    kept = sign_in.proofs if sign_in.account_id == account.id else ()
+    return replace(sign_in, account_id=account.id, proofs=kept)
+
+
+def _session(world: World, looked: Looked, session_id: str, now: datetime) -> Session:
+    rules = world.policy.session
+    return Session(
+        session_id,
+        world.vault.token(20),
+        looked.sign_in.account_id or "",
+        looked.sign_in.proofs,
+        now,
+        now,
+        sessions.expires_at(now, now, rules),
+    )
