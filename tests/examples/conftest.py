@@ -82,7 +82,12 @@ class TinyProvider:
             return redirect(f"{request.args['redirect_uri']}?{query}", 303)
 
         app.add_url_rule("/token", view_func=self._tokens, methods=["POST"])
-        app.add_url_rule("/revoke", view_func=lambda: self.requests.append(request.form.to_dict()) or "", methods=["POST"])
+
+        @app.post("/revoke")
+        def revoke() -> str:
+            self.requests.append(request.form.to_dict())
+            return ""
+
         return app
 
     def _tokens(self) -> Any:
@@ -91,11 +96,9 @@ class TinyProvider:
         if self.dead or form.get("refresh_token", self.refresh_token) != self.refresh_token:
             return jsonify(error="invalid_grant"), 400
         self.refresh_token = f"r{len(self.requests)}"
-        scope = {"billing.test": "billing:read", "service.test": "service:read"}
-        scope_of = next((value for name, value in scope.items() if name in form["resource"]), "billing:read service:read")
         identity = {"aud": "portal", "nonce": self.nonce, "given_name": "Anna", "client_id": None, **self.id_token}
         return {
-            "access_token": self.token(form["resource"], scope=scope_of, acr=self.acr),
+            "access_token": self.token(form["resource"], scope="billing:read service:read", acr=self.acr),
             "token_type": "Bearer",
             "expires_in": 300,
             "refresh_token": self.refresh_token,

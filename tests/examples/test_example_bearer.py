@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from examples import billing, service
 from examples.bearer import Bearer, Keys, Refusal
 
-GOOD = {"scope": "openid billing:read", "acr": "pwd+pin"}
+GOOD: dict[str, Any] = {"scope": "openid billing:read", "acr": "pwd+pin"}
 
 
 @pytest.fixture
