@@ -1,0 +1,200 @@
+"""Pages: the templates of every language compiled at start, and the static files under the digest of their content.
+
+A page is rendered from values alone. Each environment is bound to one language and one brand, so that nothing is looked
+up twice; the brand's colours are judged here, so that no operator can choose an unreadable page.
+"""
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from idp.language import Words
+from idp.model import Brand
+
+HERE: Final = Path(__file__).parent.parent
+STATIC_PREFIX: Final = "/static/"
+CONTENT_TYPES: Final[Mapping[str, str]] = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webp": "image/webp",
+}
+
+Colour = tuple[int, int, int]
+_HEX: Final = re.compile(r"#[0-9a-fA-F]{6}")
+_MIDDLE: Final = 0.18
+_LINEAR: Final = 0.04045
+
+# What a page may leave unsaid. A name neither here nor given is a mistake, and StrictUndefined tells it.
+DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "action": "",
+        "back_href": None,
+        "browser_untested": False,
+        "client_name": "",
+        "continue_href": None,
+        "csrf": "",
+        "detail": "",
+        "errors": (),
+        "fields": MappingProxyType({}),
+        "here": "",
+        "hidden": MappingProxyType({}),
+        "invitation_href": None,
+        "known": False,
+        "letters_and_digits": False,
+        "max_length": None,
+        "min_length": None,
+        "length": None,
+        "portals": (),
+        "progress": None,
+        "recovery_href": None,
+        "replacing": False,
+        "request_id": "",
+        "retry_href": None,
+        "sign_in_href": None,
+        "sign_out_href": None,
+        "until": None,
+        "values": MappingProxyType({}),
+    }
+)
+
+
+class Pages:
+    """Every page in every language, in one brand. A template that does not compile stops the start."""
+
+    def __init__(self, words: Words, brand: Brand, templates: Path = HERE / "templates", static: Path = HERE / "static") -> None:
+        named = _files(static, brand)
+        self._addresses: Final = {name: _addressed(name, content) for name, content in named.items()}
+        self._files: Final = MappingProxyType(
+            {self._addresses[name]: (content, CONTENT_TYPES[Path(name).suffix]) for name, content in named.items()}
+        )
+        self._default: Final = words.default
+        self._templates: Final = {
+            locale: _compiled(self._environment(words, brand, templates, locale)) for locale in words.languages
+        }
+
+    def render(self, template: str, locale: str, **context: Any) -> str:
+        """The page, whole, in ``locale`` (or the default language where that one is not spoken)."""
+        spoken = self._templates.get(locale) or self._templates[self._default]
+        return spoken[template].render(context)
+
+    def static(self, name: str) -> str:
+        """The address of a static file, which changes with its content: ``/static/style.1f0c….css``."""
+        return self._addresses[name]
+
+    def static_files(self) -> Mapping[str, tuple[bytes, str]]:
+        """Content and type of each static file by its address: immutable, to be cached for ever."""
+        return self._files
+
+    def _environment(self, words: Words, brand: Brand, templates: Path, locale: str) -> Environment:
+        environment = Environment(
+            loader=FileSystemLoader(templates),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            cache_size=-1,
+            extensions=["jinja2.ext.i18n"],
+        )
+        words.bind(environment, locale)
+        logo = self._addresses[Path(brand.logo).name] if brand.logo else ""
+        environment.globals.update(
+            DEFAULTS, brand=brand, locale=locale, languages=words.names, static=self.static, logo_src=logo
+        )
+        return environment
+
+
+def brand_css(brand: Brand) -> bytes:
+    """The brand's colours as custom properties for light and dark; a colour that is not ``#rrggbb`` is refused.
+
+    Text on the accent is black or white, whichever contrasts more; links are darkened or lightened until they can be read
+    (WCAG 2.2, 1.4.3) and edges until they can be seen (1.4.11).
+    """
+    light = _scheme(_rgb(brand.accent), sheet=(255, 255, 255), ink=(16, 19, 22), tints=(0.07, 0.13, 0.24))
+    dark = _scheme(_rgb(brand.accent_dark), sheet=(17, 20, 23), ink=(236, 239, 241), tints=(0.07, 0.12, 0.24))
+    return f":root{{{light}}}\n@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n".encode()
+
+
+def contrast(one: Colour, other: Colour) -> float:
+    """The contrast of two colours, 1 to 21 (WCAG 2.2, contrast ratio)."""
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _scheme(accent: Colour, *, sheet: Colour, ink: Colour, tints: tuple[float, float, float]) -> str:
+    """One scheme's properties: every shade is the accent mixed into a neutral, so that the page is of one piece."""
+    far = (0, 0, 0) if _luminance(sheet) > _MIDDLE else (255, 255, 255)
+    ink = _mix(accent, ink, 0.08)
+    panel = _mix(accent, sheet, tints[0])
+    link = _readable(accent, panel, far, 4.6)
+    shades = {
+        "accent": accent,
+        "on-accent": max(((255, 255, 255), (10, 12, 14)), key=lambda text: contrast(text, accent)),
+        "accent-strong": _mix(far, accent, 0.18),
+        "link": link,
+        "sheet": sheet,
+        "panel": panel,
+        "tint": _mix(accent, sheet, tints[1]),
+        "ring": _mix(accent, sheet, tints[2]),
+        "ink": ink,
+        "soft": _readable(_mix(ink, sheet, 0.66), panel, far, 5.2),
+        "line": _mix(ink, sheet, 0.13),
+        "edge": _readable(_mix(ink, sheet, 0.42), panel, far, 3.1),
+    }
+    return "".join(f"--{name}:#{''.join(f'{part:02x}' for part in shade)};" for name, shade in shades.items())
+
+
+def _rgb(colour: str) -> Colour:
+    if not _HEX.fullmatch(colour):
+        raise ValueError(f"not a colour of the form #rrggbb: {colour!r}")
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def _mix(colour: Colour, into: Colour, share: float) -> Colour:
+    red, green, blue = (round(part * share + base * (1 - share)) for part, base in zip(colour, into, strict=True))
+    return red, green, blue
+
+
+def _readable(colour: Colour, on: Colour, far: Colour, ratio: float) -> Colour:
+    """``colour`` moved towards ``far`` no further than it must to reach ``ratio`` on ``on``."""
+    shades = (_mix(far, colour, step / 20) for step in range(21))
+    return next((shade for shade in shades if contrast(shade, on) >= ratio), far)
+
+
+def _luminance(colour: Colour) -> float:
+    """Relative luminance of an sRGB colour (WCAG 2.2)."""
+    red, green, blue = (part / 12.92 if part <= _LINEAR else ((part + 0.055) / 1.055) ** 2.4 for part in (c / 255 for c in colour))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _files(static: Path, brand: Brand) -> dict[str, bytes]:
+    """The product's static files by name, with the brand's style sheet and its logo (one of ours, or a file's path)."""
+    files = {path.name: path.read_bytes() for path in sorted(static.iterdir()) if path.suffix in CONTENT_TYPES}
+    files["brand.css"] = brand_css(brand)
+    if brand.logo and brand.logo not in files:
+        logo = Path(brand.logo)
+        if logo.suffix not in CONTENT_TYPES:
+            raise ValueError(f"a logo is one of {', '.join(sorted(CONTENT_TYPES))}: {brand.logo!r}")
+        files[logo.name] = logo.read_bytes()
+    return files
+
+
+def _addressed(name: str, content: bytes) -> str:
+    stem, _, suffix = name.rpartition(".")
+    return f"{STATIC_PREFIX}{stem}.{sha256(content).hexdigest()[:16]}.{suffix}"
+
+
+def _compiled(environment: Environment) -> dict[str, Template]:
+    """Every page of ``environment``, compiled now; partial templates (``_name.html``) come along with those that use them."""
+    return {name: environment.get_template(name) for name in environment.list_templates(filter_func=_is_page)}
+
+
+def _is_page(name: str) -> bool:
+    return name.endswith(".html") and "/" not in name and not name.startswith("_")
