@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import BILLING, SERVICE, TinyProvider
 from flask.testing import FlaskClient
 from joserfc import jws
 from joserfc.jwk import ECKey
+from tiny_provider import BILLING, SERVICE, TinyProvider
 from werkzeug.test import TestResponse
 
 from examples import billing, service

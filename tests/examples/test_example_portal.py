@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from conftest import TinyProvider
+from tiny_provider import TinyProvider
 from werkzeug.serving import BaseWSGIServer
 
 from examples import billing, listen, portal, service
