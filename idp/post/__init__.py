@@ -1,0 +1,11 @@
+"""Letters: how they are worded, and how they leave the house by mail or by text message.
+
+The room keeps no queue: the outbox is the store's, and ``flows.deliver`` carries letters from there to here.
+"""
+
+from idp.post.failures import Permanent, Temporary
+from idp.post.letters import Letters, Rendered
+from idp.post.sms import SmsGateway
+from idp.post.smtp import Smtp
+
+__all__ = ["Letters", "Permanent", "Rendered", "SmsGateway", "Smtp", "Temporary"]

@@ -1,0 +1,63 @@
+"""Text messages, posted as JSON to the operator's gateway."""
+
+import http.client
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from idp.model import Letter
+from idp.post.failures import Permanent, Temporary
+from idp.post.letters import Rendered
+
+# E.164: at most fifteen digits, country code first.
+_NUMBER: Final = re.compile(r"\+?[0-9]{4,15}", re.ASCII)
+# Refusals of us, or for now, rather than of the message.
+_LATER: Final = frozenset({401, 402, 403, 404, 407, 408, 425, 429})
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would carry the token and the number to another house."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow nothing."""
+        return
+
+
+class SmsGateway:
+    """A gateway that takes ``POST {"to", "text"}``, and ``"from"`` where a sender is set."""
+
+    def __init__(self, url: str, sender: str = "", token: str | None = None, timeout: float = 10.0) -> None:
+        if urlsplit(url).scheme not in {"http", "https"}:
+            raise ValueError("the address of the SMS gateway must begin with http:// or https://")
+        self._url = url
+        self._sender = sender
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._timeout = timeout
+        self._opener = urllib.request.build_opener(_NoRedirect)
+
+    def deliver(self, letter: Letter, rendered: Rendered, now: datetime) -> None:
+        """Hand one message over; the letter's id is the idempotency key. Raises ``Temporary`` or ``Permanent``."""
+        del now
+        if not _NUMBER.fullmatch(letter.to):
+            raise Permanent("not a telephone number")
+        body: Mapping[str, str] = {"to": letter.to, "text": rendered.text} | ({"from": self._sender} if self._sender else {})
+        request = urllib.request.Request(  # noqa: S310 - the scheme was judged above
+            self._url, json.dumps(body).encode(), {**self._headers, "Idempotency-Key": letter.id}, method="POST"
+        )
+        try:
+            with self._opener.open(request, timeout=self._timeout):
+                pass
+        except urllib.error.HTTPError as error:
+            error.close()
+            later = error.code >= http.HTTPStatus.INTERNAL_SERVER_ERROR or error.code in _LATER or error.code < 400  # noqa: PLR2004
+            raise (Temporary if later else Permanent)(f"the gateway answered {error.code}") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise Temporary(f"the gateway cannot be reached: {type(error).__name__}") from error
+
+    def close(self) -> None:
+        """Nothing is kept open."""
