@@ -7,7 +7,6 @@ Refusal = tuple[str, str]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PRINTABLE = re.compile(r"[\x21-\x7e]+", re.ASCII)
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII)
 _DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 _DANGEROUS = frozenset({"javascript", "data", "file", "intent", "vbscript", "blob", "about", "view-source"})
 _WEB = frozenset({"http", "https"})
@@ -47,19 +46,24 @@ def refused_redirect(address: str, *, native: bool) -> Refusal | None:
     parts = _split(address)
     if not isinstance(parts, SplitResult):
         return parts
-    if "#" in address:
-        return "a redirect address has no fragment", "Remove everything from the #."
-    if "*" in address:
-        return "a redirect address has no wildcard", "Register each address; they are compared letter by letter."
-    if _DOTS.search(parts.path):
-        return "the path has dot segments", "Write the path as it is after they are resolved."
-    if parts.scheme in _WEB:
-        return refused_web(address)
-    if "." not in parts.scheme:
-        what = f"the private-use scheme {_shown(parts.scheme)} is not a reversed domain"
+    rules = (
+        ("#" in address, "a redirect address has no fragment", "Remove everything from the #."),
+        ("*" in address, "a redirect address has no wildcard", "Register each address; they are compared letter by letter."),
+        (bool(_DOTS.search(parts.path)), "the path has dot segments", "Write the path as it is after they are resolved."),
+    )
+    refusal = next(((what, remedy) for broken, what, remedy in rules if broken), None)
+    if refusal is not None or parts.scheme in _WEB:
+        return refusal or refused_web(address)
+    return _refused_private(parts.scheme, native=native)
+
+
+def _refused_private(scheme: str, *, native: bool) -> Refusal | None:
+    """Judge a private-use scheme, by which an operating system hands the answer to an app."""
+    if "." not in scheme:
+        what = f"the private-use scheme {_shown(scheme)} is not a reversed domain"
         return what, "Use a domain of yours, reversed: com.example.app:/callback (RFC 8252 7.1)."
     if not native:
-        what = f"the private-use scheme {_shown(parts.scheme)} is for apps that keep no secret"
+        what = f"the private-use scheme {_shown(scheme)} is for apps that keep no secret"
         return what, 'Use https, or set auth_method to "none".'
     return None
 
@@ -99,15 +103,17 @@ def _split(address: str) -> SplitResult | Refusal:
     except ValueError:
         return "the address can't be parsed", "Write it whole: https://host:port/path."
     scheme = address.partition(":")[0]
-    if not parts.scheme or port == 0:
-        return "the address is not absolute", "Write it whole, from its scheme on: https://host/path."
-    if not _SCHEME.fullmatch(scheme):
-        return "the scheme has capital letters", "Write it in lower case."
-    if scheme in _DANGEROUS:
-        return f"the scheme {_shown(scheme)} runs or opens things in the browser", "Use https."
-    if "@" in parts.netloc:
-        return "the address carries a user name", "Remove everything before the @."
-    return parts
+    rules = (
+        (
+            not parts.scheme or port == 0,
+            "the address is not absolute",
+            "Write it whole, from its scheme on: https://host/path.",
+        ),
+        (scheme != scheme.lower(), "the scheme has capital letters", "Write it in lower case."),
+        (scheme in _DANGEROUS, f"the scheme {_shown(scheme)} runs or opens things in the browser", "Use https."),
+        ("@" in parts.netloc, "the address carries a user name", "Remove everything before the @."),
+    )
+    return next(((what, remedy) for broken, what, remedy in rules if broken), parts)
 
 
 def _shown(text: str) -> str:

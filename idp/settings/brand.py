@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from idp.model import Brand
+from idp.model import Brand, Link
 from idp.settings.addresses import refused_link
 from idp.settings.reader import Reader
 
@@ -23,16 +23,20 @@ def judge_brand(reader: Reader, brand: Brand, languages: Sequence[str]) -> None:
         if refusal is not None:
             reader.refuse(("brand", key), *refusal)
     for number, link in enumerate(brand.links):
-        here = ("brand", "links", number)
-        refusal = refused_link(link.href)
-        if refusal is not None:
-            reader.refuse((*here, "href"), *refusal)
-        for language in languages:
-            if not link.label.get(language, "").strip():
-                reader.refuse((*here, "label"), f'no label in "{language}"', "Write one for each of languages.")
+        _judge_link(reader, number, link, languages)
     for browser, major in brand.tested_browsers.items():
-        here_browser = ("brand", "tested_browsers", browser)
+        here = ("brand", "tested_browsers", browser)
         if browser not in _BROWSERS:
-            reader.refuse(here_browser, "unknown browser", f"Use one of: {', '.join(sorted(_BROWSERS))}.")
-        if major < 1:
-            reader.refuse(here_browser, f"{major} is below the floor of 1", "Write the oldest major version tested.")
+            reader.refuse(here, "unknown browser", f"Use one of: {', '.join(sorted(_BROWSERS))}.")
+        elif major < 1:
+            reader.refuse(here, f"{major} is below the floor of 1", "Write the oldest major version tested.")
+
+
+def _judge_link(reader: Reader, number: int, link: Link, languages: Sequence[str]) -> None:
+    here = ("brand", "links", number)
+    refusal = refused_link(link.href)
+    if refusal is not None:
+        reader.refuse((*here, "href"), *refusal)
+    for language in languages:
+        if not link.label.get(language, "").strip():
+            reader.refuse((*here, "label"), f'no label in "{language}"', "Write one for each of languages.")

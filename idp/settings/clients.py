@@ -20,6 +20,7 @@ GrantType = Literal[
     "urn:ietf:params:oauth:grant-type:device_code",
     "urn:ietf:params:oauth:grant-type:token-exchange",
 ]
+_REFRESHABLE = {"authorization_code", "urn:ietf:params:oauth:grant-type:device_code"}
 _ID = re.compile(r"[A-Za-z0-9._~-]{1,64}", re.ASCII)
 # Subjects begin with it: a client can never be taken for a person.
 _SUBJECT_PREFIX = "acc_"
@@ -36,7 +37,7 @@ class ClientTable:
     post_logout_redirect_uris: tuple[str, ...] = ()
     initiate_login_uri: str | None = None
     auth_method: AuthMethod = "client_secret_basic"
-    secret_from: tuple[str, ...] = ()
+    secret_from: tuple[str, ...] = field(default=(), repr=False)
     jwks: Mapping[str, Any] | None = None
     jwks_file: str | None = None
     scope: str = ""
@@ -44,7 +45,7 @@ class ClientTable:
     introspects: tuple[str, ...] = ()
     response_modes: tuple[Literal["query", "form_post"], ...] = ("query", "form_post")
     require_pkce: bool = True
-    id_token_alg: Literal["RS256", "ES256"] = "RS256"
+    id_token_alg: Literal["RS256", "ES256"] = "RS256"  # noqa: S105 - the name of an algorithm
     consent: bool = False
     disabled: bool = False
 
@@ -129,7 +130,7 @@ class _Judge:
             self._refuse("redirect_uris", "authorization_code has nowhere to send its answer", "List at least one address.")
         if not table.response_modes:
             self._refuse("response_modes", "the client accepts no answer", 'List at least "query".')
-        if "refresh_token" in table.grant_types and not {"authorization_code", GrantType.__args__[3]} & set(table.grant_types):  # type: ignore[attr-defined]
+        if "refresh_token" in table.grant_types and not _REFRESHABLE & set(table.grant_types):
             self._refuse("grant_types", "no other grant gives the client a refresh token", 'Add "authorization_code".')
 
     def _addresses(self) -> None:

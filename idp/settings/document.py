@@ -65,9 +65,11 @@ def read_document(path: FilePath) -> tuple[Document | None, list[Problem]]:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return None, [_syntax(str(path), text, str(error))]
-    except (RecursionError, ValueError):
-        # Nesting beyond the parser's stack, or an integer beyond Python's limit of digits.
-        return None, [Problem(str(path), 1, "", "the file can't be parsed: it nests too deeply", "Write it flat.")]
+    except RecursionError:
+        return None, [Problem(str(path), 1, "", "the file nests too deeply", "Write it flat.")]
+    except ValueError:
+        # Beyond Python's limit of digits; the parser says no line.
+        return None, [Problem(str(path), 1, "", "a number in the file has thousands of digits", "Write a shorter one.")]
     lines: dict[Path, int] = {}
     for key, line in key_lines(text):
         lines.setdefault(key, line)
@@ -76,12 +78,13 @@ def read_document(path: FilePath) -> tuple[Document | None, list[Problem]]:
 
 def _text(path: FilePath) -> str | Problem:
     try:
-        if path.is_file() and path.stat().st_size > LARGEST:
-            return Problem(str(path), 1, "", f"the file is larger than {LARGEST} bytes", "Keep only configuration in it.")
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
     except OSError as error:
         reason = (error.strerror or "it failed").lower()
         return Problem(str(path), 0, "", f"the file can't be read: {reason}", "Create it, or let this user read it.")
+    if len(raw) > LARGEST:
+        return Problem(str(path), 1, "", f"the file is larger than {LARGEST} bytes", "Keep only configuration in it.")
     try:
         return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

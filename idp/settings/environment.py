@@ -4,11 +4,11 @@ import copy
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from difflib import get_close_matches
 from typing import Any, get_args, get_origin, get_type_hints
 
 from idp.settings.document import ENVIRONMENT, Document
 from idp.settings.problems import Problem
-from idp.settings.reader import closest
 
 PREFIX = "IDP_"
 # Read elsewhere: the directory, the master key, and what the demonstration and the tests keep for themselves.
@@ -30,7 +30,8 @@ def overridden(document: Document, shape: Any, environ: Mapping[str, str]) -> tu
                 variables[path] = name
                 variables.update({(*path, number): name for number in range(environ[name].count(",") + 1)})
         elif name.startswith(PREFIX) and name not in _OTHERS and not name.startswith(_FREE):
-            remedy = closest(name, [*known, *_OTHERS]) if len(name) < len(name.encode()) + 1 else "Unset it."
+            near = get_close_matches(name, [*known, *_OTHERS], n=1)
+            remedy = f"Did you mean {near[0]}?" if near else "Unset it."
             problems.append(Problem(ENVIRONMENT, 0, name, "unknown variable", remedy))
     return replace(document, table=table, variables=variables), problems
 
@@ -42,15 +43,12 @@ def _variables(shape: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, tu
         here, hint = (*path, field.name), hints[field.name]
         if is_dataclass(hint):
             yield from _variables(hint, here)
-        elif here[0] != "secrets" and get_origin(hint) is not Mapping and not _holds_tables(hint):
+        elif here[0] != "secrets" and not _holds_tables(hint):
             yield PREFIX + "_".join(here).upper(), (here, hint)
 
 
 def _holds_tables(hint: Any) -> bool:
-    origin = get_origin(hint)
-    return (origin is not None and isinstance(origin, type) and issubclass(origin, Mapping)) or any(
-        is_dataclass(argument) for argument in get_args(hint)
-    )
+    return get_origin(hint) is Mapping or any(is_dataclass(argument) for argument in get_args(hint))
 
 
 def _written(text: str, hint: Any) -> Any:

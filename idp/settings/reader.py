@@ -1,8 +1,7 @@
 """TOML tables into frozen dataclasses, by their annotations; every problem is collected, none stops the reading."""
 
 import types
-from collections.abc import Mapping
-from collections.abc import Mapping as MappingType
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import timedelta
 from difflib import get_close_matches
@@ -17,6 +16,7 @@ from idp.settings.scanner import Path
 T = TypeVar("T")
 NEVER = "never"
 MOST = 1000
+_LARGEST = 2**53
 _PLAIN: dict[type, tuple[str, str]] = {
     bool: ("true or false", "Write true or false, without quotes."),
     int: ("a whole number", "Write a whole number, without quotes."),
@@ -81,15 +81,16 @@ class Reader:
 
     def value(self, value: Any, hint: Any, path: Path, base: Any = None, *, secret: bool = False) -> Any:
         """``value`` as ``hint`` says, or ``Broken.VALUE``."""
-        origin, arguments = get_origin(hint), get_args(hint)
-        if origin in {Union, types.UnionType}:
-            return self._optional(value, arguments, path, secret=secret)
-        if origin is Literal:
-            return self._choice(value, {str(choice): choice for choice in arguments}, path)
-        if origin is tuple:
-            return self._tuple(value, arguments[0], path)
-        if origin in {Mapping, MappingType, dict}:
-            return self._mapping(value, arguments[1], path)
+        readers: dict[Any, Callable[..., Any]] = {
+            Union: self._optional,
+            types.UnionType: self._optional,
+            Literal: self._literal,
+            tuple: self._tuple,
+            Mapping: self._mapping,
+        }
+        reader = readers.get(get_origin(hint))
+        if reader is not None:
+            return reader(value, get_args(hint), path, secret=secret)
         if hint is timedelta:
             return self._duration(value, path)
         if isinstance(hint, type) and issubclass(hint, Enum):
@@ -99,7 +100,13 @@ class Reader:
             return Broken.VALUE if nested is None else nested
         return self._plain(value, hint, path, secret=secret)
 
+    def _literal(self, value: Any, arguments: tuple[Any, ...], path: Path, *, secret: bool) -> Any:
+        del secret  # the choices are public
+        return self._choice(value, {str(choice): choice for choice in arguments}, path)
+
     def _plain(self, value: Any, hint: Any, path: Path, *, secret: bool) -> Any:
+        if hint is int and type(value) is int and abs(value) > _LARGEST:
+            return self.refuse(path, "the number is too large", f"Write at most {_LARGEST}.")
         if hint is Any or type(value) is hint:
             return value
         expected, remedy = _PLAIN[hint]
@@ -125,21 +132,23 @@ class Reader:
         allowed = ", ".join(quoted(choice) for choice in choices)
         return self.refuse(path, f"{_shown(value)} is not one of the choices", f"Write one of {allowed}.")
 
-    def _tuple(self, value: Any, hint: Any, path: Path) -> Any:
+    def _tuple(self, value: Any, arguments: tuple[Any, ...], path: Path, *, secret: bool) -> Any:
         if not isinstance(value, list):
             return self.refuse(path, f"{_shown(value)} is not a list", "Write it in square brackets, with commas between.")
         if len(value) > MOST:
             return self.refuse(path, f"{len(value)} elements are listed", f"List at most {MOST}.")
         for number, element in enumerate(value):
             if element in value[:number] and not isinstance(element, dict):
-                return self.refuse((*path, number), f"{_shown(element)} is listed twice", "Keep one of the two.")
-        read = tuple(self.value(element, hint, (*path, number)) for number, element in enumerate(value))
+                return self.refuse(
+                    (*path, number), f"{'it' if secret else _shown(element)} is listed twice", "Keep one of the two."
+                )
+        read = tuple(self.value(element, arguments[0], (*path, number), secret=secret) for number, element in enumerate(value))
         return Broken.VALUE if Broken.VALUE in read else read
 
-    def _mapping(self, value: Any, hint: Any, path: Path) -> Any:
+    def _mapping(self, value: Any, arguments: tuple[Any, ...], path: Path, *, secret: bool) -> Any:
         if not isinstance(value, dict):
             return self.refuse(path, f"{_shown(value)} is not a table", f"Write it as [{dotted(path)}] with its keys below.")
-        read = {name: self.value(element, hint, (*path, name)) for name, element in value.items()}
+        read = {name: self.value(element, arguments[1], (*path, name), secret=secret) for name, element in value.items()}
         return Broken.VALUE if Broken.VALUE in read.values() else read
 
     def _bounded(self, value: Any, metadata: Mapping[str, Any], path: Path, *, secret: bool) -> Any:
@@ -187,4 +196,6 @@ def _shown(value: Any) -> str:
         return quoted(value)
     if isinstance(value, dict):
         return "a table"
-    return "a list" if isinstance(value, list) else str(value)[:60]
+    if isinstance(value, list):
+        return "a list"
+    return "a large number" if isinstance(value, int) and abs(value) > _LARGEST else str(value)
