@@ -1,0 +1,260 @@
+"""Accounts and their credentials, with the hashes that may not come back."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+
+from idp.model import Account, AccountState, Credential, Factor
+from idp.store.codec import decode, encode, storable
+from idp.store.errors import Taken
+from idp.store.statements import Repository, each_dialect
+from idp.store.tables import accounts, credential_history, credentials
+
+_a, _c, _h = accounts.c, credentials.c, credential_history.c
+
+# In the order of ``account_of``.
+ACCOUNT_COLUMNS = (
+    _a.id,
+    _a.username,
+    _a.email,
+    _a.given_name,
+    _a.family_name,
+    _a.state,
+    _a.created_at,
+    _a.mobile,
+    _a.locale,
+    _a.zone,
+    _a.entitlements,
+    _a.enrolled_at,
+    _a.last_sign_in_at,
+    _a.reactivated_at,
+    _a.sessions_valid_from,
+)
+_WIDTH = len(ACCOUNT_COLUMNS)
+_CREDENTIAL_COLUMNS = (_c.factor, _c.hash, _c.set_at, _c.must_change, _c.question)
+_STATES = {state.value: state for state in AccountState}
+_FACTORS = {factor.value: factor for factor in Factor}
+
+_with_credentials = select(*ACCOUNT_COLUMNS, *_CREDENTIAL_COLUMNS).select_from(
+    accounts.outerjoin(credentials, _c.account_id == _a.id)
+)
+_BY_ID = _with_credentials.where(_a.id == bindparam("id"))
+_BARE = select(*ACCOUNT_COLUMNS).where(_a.id == bindparam("id"))
+_BY_USERNAME = _with_credentials.where(_a.username_key == bindparam("key"))
+_BY_EMAIL = _with_credentials.where(_a.email_key == bindparam("key")).order_by(_a.id)
+_PAGE = _with_credentials.where(
+    _a.id.in_(select(_a.id).where(_a.id > bindparam("after")).order_by(_a.id).limit(bindparam("limit")).scalar_subquery())
+).order_by(_a.id)
+_COUNT = select(func.count()).select_from(accounts)
+
+_ADD = each_dialect(lambda into: into(accounts).on_conflict_do_nothing(index_elements=[_a.username_key]))
+_ADD_CREDENTIALS = insert(credentials)
+_SET_CREDENTIAL = each_dialect(
+    lambda into: (statement := into(credentials)).on_conflict_do_update(
+        index_elements=[_c.account_id, _c.factor],
+        set_={name: statement.excluded[name] for name in ("hash", "set_at", "must_change", "question")},
+    )
+)
+_this_one = (_c.account_id == bindparam("account")) & (_c.factor == bindparam("kind"))
+_KEEP_FORMER = insert(credential_history).from_select(
+    ["account_id", "factor", "hash", "replaced_at"],
+    select(_c.account_id, _c.factor, _c.hash, bindparam("now", type_=_h.replaced_at.type)).where(_this_one),
+)
+_FORMER = (
+    select(_h.hash)
+    .where(_h.account_id == bindparam("account"), _h.factor == bindparam("kind"))
+    .order_by(_h.id.desc())
+    .limit(bindparam("limit"))
+)
+_FORGET_FORMER = delete(credential_history).where(
+    _h.account_id == bindparam("account"),
+    _h.factor == bindparam("kind"),
+    _h.id.not_in(_FORMER.with_only_columns(_h.id).scalar_subquery()),
+)
+_REHASH = update(credentials).where(_this_one, _c.hash == bindparam("old")).values(hash=bindparam("new"))
+
+
+def _setting(**columns: str) -> Any:
+    """An UPDATE of one account's columns to the bound values named."""
+    return (
+        update(accounts)
+        .where(_a.id == bindparam("account"))
+        .values({name: bindparam(bound, type_=accounts.c[name].type) for name, bound in columns.items()})
+    )
+
+
+_SET_STATE = _setting(state="to", state_at="now")
+_ENROLLED = _setting(state="to", state_at="now", enrolled_at="now")
+_SIGNED_IN = _setting(last_sign_in_at="now")
+_REACTIVATED = _setting(reactivated_at="now")
+_VALID_FROM = _setting(sessions_valid_from="now")
+
+
+def email_key(email: str) -> str:
+    """The form in which addresses are compared: what two people would take for the same address is one key."""
+    return unicodedata.normalize("NFKC", email.strip()).casefold()
+
+
+def account_of(values: Sequence[Any], held: tuple[Credential, ...] = ()) -> Account:
+    """The account in the values of ``ACCOUNT_COLUMNS``."""
+    return Account(
+        id=values[0],
+        username=values[1],
+        email=values[2],
+        given_name=values[3],
+        family_name=values[4],
+        state=_STATES[values[5]],
+        created_at=values[6],
+        mobile=values[7],
+        locale=values[8],
+        zone=values[9],
+        entitlements=frozenset(decode(values[10])),
+        credentials=held,
+        enrolled_at=values[11],
+        last_sign_in_at=values[12],
+        reactivated_at=values[13],
+        sessions_valid_from=values[14],
+    )
+
+
+def _accounts_of(rows: Iterable[Row[Any]]) -> list[Account]:
+    """The accounts in joined rows, those of one account beside each other."""
+    found: list[Account] = []
+    first: Row[Any] | None = None
+    held: list[Credential] = []
+    for row in rows:
+        if first is not None and row[0] != first[0]:
+            found.append(account_of(first, tuple(held)))
+            held = []
+            first = row
+        first = first or row
+        if row[_WIDTH] is not None:
+            factor, hash_, set_at, must_change, question = row[_WIDTH:]
+            held.append(Credential(_FACTORS[factor], hash_, set_at, must_change, question))
+    if first is not None:
+        found.append(account_of(first, tuple(held)))
+    return found
+
+
+def _credential_row(account_id: str, credential: Credential) -> dict[str, Any]:
+    return {
+        "account_id": account_id,
+        "factor": credential.factor.value,
+        "hash": credential.hash,
+        "set_at": credential.set_at,
+        "must_change": credential.must_change,
+        "question": credential.question,
+    }
+
+
+class Accounts(Repository):
+    """Accounts by id, username and address, and what becomes of them."""
+
+    __slots__ = ()
+
+    def add(self, account: Account, key: str) -> None:
+        """Add an account with its credentials, ``key`` being its canonical username; raises ``Taken``."""
+        added = self._connection.execute(
+            _ADD[self._dialect],
+            {
+                "id": account.id,
+                "username": account.username,
+                "username_key": key,
+                "email": account.email,
+                "email_key": email_key(account.email),
+                "given_name": account.given_name,
+                "family_name": account.family_name,
+                "state": account.state.value,
+                "state_at": account.created_at,
+                "created_at": account.created_at,
+                "mobile": account.mobile,
+                "locale": account.locale,
+                "zone": account.zone,
+                "entitlements": encode(sorted(account.entitlements)),
+                "enrolled_at": account.enrolled_at,
+                "last_sign_in_at": account.last_sign_in_at,
+                "reactivated_at": account.reactivated_at,
+                "sessions_valid_from": account.sessions_valid_from,
+            },
+        )
+        if added.rowcount != 1:
+            raise Taken(key)
+        if account.credentials:
+            self._connection.execute(_ADD_CREDENTIALS, [_credential_row(account.id, held) for held in account.credentials])
+
+    def by_id(self, account_id: str) -> Account | None:
+        """The account with its credentials."""
+        found = _accounts_of(self._connection.execute(_BY_ID, {"id": account_id}))
+        return found[0] if found else None
+
+    def bare(self, account_id: str) -> Account | None:
+        """The account without its credentials: for those who only ask where it stands."""
+        row = self._connection.execute(_BARE, {"id": account_id}).first()
+        return None if row is None else account_of(row)
+
+    def by_username(self, key: str) -> Account | None:
+        """The account of a canonical username, with its credentials, in one statement."""
+        if not storable(key):
+            return None
+        found = _accounts_of(self._connection.execute(_BY_USERNAME, {"key": key}))
+        return found[0] if found else None
+
+    def by_email(self, email: str) -> list[Account]:
+        """The accounts with an address; several people of one company may share it."""
+        if not storable(email):
+            return []
+        return _accounts_of(self._connection.execute(_BY_EMAIL, {"key": email_key(email)}))
+
+    def list(self, after: str = "", limit: int = 100) -> list[Account]:
+        """A page of all accounts by id, those behind ``after``."""
+        return _accounts_of(self._connection.execute(_PAGE, {"after": after, "limit": limit}))
+
+    def count(self) -> int:
+        """How many accounts there are, whatever their state."""
+        return int(self._connection.execute(_COUNT).scalar_one())
+
+    def set_state(self, account_id: str, state: AccountState, now: datetime) -> None:
+        """Put the account into a state."""
+        self._connection.execute(_SET_STATE, {"account": account_id, "to": state.value, "now": now})
+
+    def enrolled(self, account_id: str, now: datetime) -> None:
+        """Enrolment is whole: the account is active."""
+        self._connection.execute(_ENROLLED, {"account": account_id, "to": AccountState.ACTIVE.value, "now": now})
+
+    def signed_in(self, account_id: str, now: datetime) -> None:
+        """A sign-in was completed: the inactivity clock restarts."""
+        self._connection.execute(_SIGNED_IN, {"account": account_id, "now": now})
+
+    def reactivated(self, account_id: str, now: datetime) -> None:
+        """The account became reachable again."""
+        self._connection.execute(_REACTIVATED, {"account": account_id, "now": now})
+
+    def sessions_valid_from(self, account_id: str, now: datetime) -> None:
+        """Whatever began before ``now`` is dead."""
+        self._connection.execute(_VALID_FROM, {"account": account_id, "now": now})
+
+    def set_credential(self, account_id: str, credential: Credential, keep_history: int = 0) -> None:
+        """Set one secret; the hash it replaces joins the last ``keep_history`` former ones."""
+        which = {"account": account_id, "kind": credential.factor.value}
+        if keep_history:
+            self._connection.execute(_KEEP_FORMER, {**which, "now": credential.set_at})
+            self._connection.execute(_FORGET_FORMER, {**which, "limit": keep_history})
+        self._connection.execute(_SET_CREDENTIAL[self._dialect], _credential_row(account_id, credential))
+
+    def former_hashes(self, account_id: str, factor: Factor, limit: int) -> Sequence[str]:
+        """Hashes of former secrets, the latest first."""
+        which = {"account": account_id, "kind": factor.value, "limit": limit}
+        return list_of(self._connection.execute(_FORMER, which).scalars())
+
+    def rehash(self, account_id: str, factor: Factor, old_hash: str, new_hash: str) -> bool:
+        """Replace a hash by a stronger one of the same secret, unless the secret was changed meanwhile."""
+        values = {"account": account_id, "kind": factor.value, "old": old_hash, "new": new_hash}
+        return self._connection.execute(_REHASH, values).rowcount == 1
+
+
+def list_of(values: Iterable[str]) -> Sequence[str]:
+    """A list, where the name means a method."""
+    return [*values]

@@ -1,0 +1,86 @@
+"""Ways in that are remembered: devices that have completed a sign-in, and invitations that may begin one."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from idp.model import Device, Invitation
+from idp.store.statements import Repository, each_dialect
+from idp.store.tables import devices, invitations
+
+_d, _i = devices.c, invitations.c
+
+_KNOWN = select(_d.id, _d.account_id, _d.digest, _d.first_seen_at, _d.last_seen_at).where(
+    _d.account_id == bindparam("account"), _d.digest == bindparam("cookie"), _d.last_seen_at > bindparam("since")
+)
+_REMEMBER = each_dialect(
+    lambda into: (statement := into(devices)).on_conflict_do_update(
+        index_elements=[_d.account_id, _d.digest], set_={"last_seen_at": statement.excluded.last_seen_at}
+    )
+)
+_FORGET_ALL = delete(devices).where(_d.account_id == bindparam("account"))
+
+_KILL_OLDER = delete(invitations).where(_i.account_id == bindparam("account"), _i.used_at.is_(None))
+_PUT = insert(invitations)
+_alive = (_i.digest == bindparam("one"), _i.used_at.is_(None), _i.expires_at > bindparam("now"))
+_LIVE = select(_i.digest, _i.account_id, _i.created_at, _i.expires_at, _i.client_id, _i.used_at).where(*_alive)
+_SPEND = update(invitations).where(*_alive).values(used_at=bindparam("now", type_=_i.used_at.type))
+
+
+class Devices(Repository):
+    """The browsers that opened an account before."""
+
+    __slots__ = ()
+
+    def known(self, account_id: str, digest: str, now: datetime, lifetime: timedelta) -> Device | None:
+        """The device, if it was seen within ``lifetime``."""
+        sought = {"account": account_id, "cookie": digest, "since": now - lifetime}
+        row = self._connection.execute(_KNOWN, sought).first()
+        return None if row is None else Device(*row)
+
+    def remember(self, device: Device) -> None:
+        """Record the device; of one known already, only when it was last seen."""
+        self._connection.execute(
+            _REMEMBER[self._dialect],
+            {
+                "id": device.id,
+                "account_id": device.account_id,
+                "digest": device.digest,
+                "first_seen_at": device.first_seen_at,
+                "last_seen_at": device.last_seen_at,
+            },
+        )
+
+    def forget_all(self, account_id: str) -> None:
+        """No device is known to the account any more."""
+        self._connection.execute(_FORGET_ALL, {"account": account_id})
+
+
+class Invitations(Repository):
+    """One-time links: an account has at most one that is alive."""
+
+    __slots__ = ()
+
+    def put(self, invitation: Invitation) -> None:
+        """Record an invitation; older ones of the account that were not used are dead."""
+        self._connection.execute(_KILL_OLDER, {"account": invitation.account_id})
+        self._connection.execute(
+            _PUT,
+            {
+                "digest": invitation.digest,
+                "account_id": invitation.account_id,
+                "created_at": invitation.created_at,
+                "expires_at": invitation.expires_at,
+                "client_id": invitation.client_id,
+                "used_at": invitation.used_at,
+            },
+        )
+
+    def live(self, digest: str, now: datetime) -> Invitation | None:
+        """The invitation, if it is neither used, replaced nor expired."""
+        row = self._connection.execute(_LIVE, {"one": digest, "now": now}).first()
+        return None if row is None else Invitation(*row)
+
+    def spend(self, digest: str, now: datetime) -> bool:
+        """Use the invitation up: of all who try, one is told True."""
+        return self._connection.execute(_SPEND, {"one": digest, "now": now}).rowcount == 1

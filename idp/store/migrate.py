@@ -1,0 +1,30 @@
+"""How the schema is brought to its newest version, from the installed package alone."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+from idp.store.database import Database, Writing
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def config() -> Config:
+    """Alembic's configuration, built here: there is no alembic.ini to lose."""
+    made = Config()
+    made.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    made.set_main_option("path_separator", "os")
+    return made
+
+
+def upgrade(database: Database) -> None:
+    """Run what is missing, in one transaction; a second process waits and then finds nothing to do."""
+    made = config()
+    with Writing(database) as connection:
+        if database.dialect == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7430120518)")
+            # A migration may take longer than a request ever should.
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        made.attributes["connection"] = connection
+        command.upgrade(made, "head")

@@ -1,0 +1,207 @@
+"""What happened and what must be sent: the audit log, the outbox, and the policies that decided."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, bindparam, case, func, insert, or_, select, update
+
+from idp.model import AuditEntry, Letter
+from idp.store.codec import cleaned
+from idp.store.statements import Repository, each_dialect
+from idp.store.tables import audit, outbox, policies
+
+_a, _o, _p = audit.c, outbox.c, policies.c
+
+_ENTRY_COLUMNS = (_a.at, _a.actor, _a.event, _a.outcome, _a.account_id, _a.facts, _a.policy)
+_WRITE = insert(audit).inline()
+
+_LETTER_COLUMNS = (
+    _o.id,
+    _o.channel,
+    _o.recipient,
+    _o.template,
+    _o.locale,
+    _o.created_at,
+    _o.not_after,
+    _o.attempts,
+    _o.body,
+)
+_PUT = insert(outbox)
+_now = bindparam("now", type_=_o.state_at.type)
+_waiting = _o.state == "waiting"
+_still_wanted = or_(_o.not_after.is_(None), _o.not_after > _now)
+_due = (
+    select(_o.id)
+    .where(_waiting, _o.next_try_at <= _now, or_(_o.leased_until.is_(None), _o.leased_until <= _now), _still_wanted)
+    .order_by(_o.next_try_at)
+    .limit(bindparam("limit"))
+    # SQLite leaves this out: there the statement holds the only write lock.
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_CLAIM = (
+    update(outbox)
+    .where(_o.id.in_(select(_due.c.id)))
+    .values(leased_until=bindparam("until", type_=_o.leased_until.type), attempts=_o.attempts + 1)
+    .returning(*_LETTER_COLUMNS)
+)
+_this = (_o.id == bindparam("one"), _waiting)
+_SENT = update(outbox).where(*_this).values(state="sent", state_at=_now, body=None, leased_until=None, error=None)
+_RETRY = (
+    update(outbox)
+    .where(*_this)
+    .values(next_try_at=bindparam("next", type_=_o.next_try_at.type), leased_until=None, error=bindparam("why"), state_at=_now)
+)
+_BURY = update(outbox).where(*_this).values(state="dead", state_at=_now, leased_until=None, error=bindparam("why"))
+_EXPIRE = (
+    update(outbox)
+    .where(_o.not_after <= _now, _o.body.is_not(None))
+    .values(
+        body=None,
+        state="dead",
+        leased_until=None,
+        state_at=case((_waiting, _now), else_=_o.state_at),
+        error=func.coalesce(_o.error, "expired"),
+    )
+)
+_DEPTH = select(_o.state, func.count()).where(_o.state != "sent").group_by(_o.state)
+_DEAD = select(*_LETTER_COLUMNS, _o.error).where(_o.state == "dead").order_by(_o.state_at.desc()).limit(bindparam("limit"))
+
+_RECORD = each_dialect(lambda into: into(policies).on_conflict_do_nothing(index_elements=[_p.digest]))
+_VERSIONS = select(_p.digest, _p.name, _p.document, _p.recorded_at)
+_GET = _VERSIONS.where(_p.digest == bindparam("one"))
+_ALL = _VERSIONS.order_by(_p.recorded_at.desc(), _p.digest)
+
+
+class PolicyVersion(NamedTuple):
+    """A policy as it was in force, whole, under the digest that audit rows name."""
+
+    digest: str
+    name: str
+    document: str
+    recorded_at: datetime
+
+
+class Audit(Repository):
+    """The log of what happened. Entries are added and read; only retention takes them away."""
+
+    __slots__ = ()
+
+    def write(self, entry: AuditEntry) -> None:
+        """Add an entry, in the transaction of what it tells of."""
+        self._connection.execute(
+            _WRITE,
+            {
+                "at": entry.at,
+                "actor": cleaned(entry.actor),
+                "event": entry.event,
+                "outcome": entry.outcome,
+                "account_id": entry.account_id,
+                "facts": _cleaned(entry.facts),
+                "policy": entry.policy,
+            },
+        )
+
+    def read(
+        self, account_id: str | None = None, event: str | None = None, after: datetime | None = None, limit: int = 100
+    ) -> list[AuditEntry]:
+        """The newest entries first, those later than ``after`` where it is given."""
+        chosen = select(*_ENTRY_COLUMNS)
+        if account_id is not None:
+            chosen = chosen.where(_a.account_id == account_id)
+        if event is not None:
+            chosen = chosen.where(_a.event == event)
+        if after is not None:
+            chosen = chosen.where(_a.at > after)
+        return [AuditEntry(*row) for row in self._connection.execute(chosen.order_by(_a.id.desc()).limit(limit))]
+
+
+class Outbox(Repository):
+    """Letters to be sent. ``body`` is the letter's context, sealed by the caller; letters read here have none of it."""
+
+    __slots__ = ()
+
+    def put(self, letter: Letter, body: bytes) -> None:
+        """Accept a letter, in the transaction of what it tells of; it is due at once."""
+        self._connection.execute(
+            _PUT,
+            {
+                "id": letter.id,
+                "channel": letter.channel,
+                "recipient": letter.to,
+                "template": letter.template,
+                "locale": letter.locale,
+                "body": body,
+                "created_at": letter.created_at,
+                "not_after": letter.not_after,
+                "attempts": letter.attempts,
+                "state": "waiting",
+                "state_at": letter.created_at,
+                "next_try_at": letter.created_at,
+            },
+        )
+
+    def claim(self, now: datetime, lease: timedelta, limit: int) -> list[tuple[Letter, bytes]]:
+        """Take letters that are due, for ``lease``: no other worker gets them meanwhile.
+
+        ``attempts`` counts this try already, so that a letter which kills its worker does not do so for ever.
+        """
+        rows = self._connection.execute(_CLAIM, {"now": now, "until": now + lease, "limit": limit})
+        return [(_letter(row), row[8] or b"") for row in rows]
+
+    def sent(self, letter_id: str, now: datetime) -> None:
+        """The letter was accepted: its body is wiped."""
+        self._connection.execute(_SENT, {"one": letter_id, "now": now})
+
+    def failed(self, letter_id: str, now: datetime, error: str, next_try_at: datetime | None) -> None:
+        """The letter was not accepted: it is tried again at ``next_try_at``, or laid with the dead where that is None."""
+        values = {"one": letter_id, "now": now, "why": cleaned(error)}
+        if next_try_at is None:
+            self._connection.execute(_BURY, values)
+        else:
+            self._connection.execute(_RETRY, {**values, "next": next_try_at})
+
+    def expire(self, now: datetime) -> int:
+        """Wipe the letters past their time, dead ones too; returns how many."""
+        return self._connection.execute(_EXPIRE, {"now": now}).rowcount
+
+    def depth(self) -> dict[str, int]:
+        """How many letters are ``waiting`` and how many ``dead``."""
+        counted: dict[str, int] = {state: count for state, count in self._connection.execute(_DEPTH)}
+        return {"waiting": 0, "dead": 0} | counted
+
+    def dead(self, limit: int = 100) -> list[tuple[Letter, str]]:
+        """The letters that were given up, the latest first, each with its last error."""
+        rows = self._connection.execute(_DEAD, {"limit": limit})
+        return [(_letter(row), row[9] or "") for row in rows]
+
+
+class Policies(Repository):
+    """Every policy that was ever in force."""
+
+    __slots__ = ()
+
+    def record(self, digest: str, name: str, document: str, now: datetime) -> None:
+        """Keep a policy; of one kept already, the first moment stands."""
+        values = {"digest": digest, "name": name, "document": document, "recorded_at": now}
+        self._connection.execute(_RECORD[self._dialect], values)
+
+    def get(self, digest: str) -> PolicyVersion | None:
+        """The policy of a digest."""
+        row = self._connection.execute(_GET, {"one": digest}).first()
+        return None if row is None else PolicyVersion(*row)
+
+    def list(self) -> list[PolicyVersion]:
+        """All policies, the latest first."""
+        return [PolicyVersion(*row) for row in self._connection.execute(_ALL)]
+
+
+def _letter(row: Row[Any]) -> Letter:
+    id_, channel, to, template, locale, created_at, not_after, attempts = row[:8]
+    return Letter(id_, channel, to, template, locale, {}, created_at, not_after, attempts)
+
+
+def _cleaned(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts that JSONB takes: a stranger's text may hold what PostgreSQL refuses."""
+    return {name: cleaned(value) if isinstance(value, str) else value for name, value in facts.items()}

@@ -1,0 +1,217 @@
+"""The short-lived state in Redis: one round trip an operation, each a small script where it must be atomic.
+
+A sign-in and a session are hashes, an account's sessions a sorted set by their beginning. The keys' own expiry is set from
+durations in the values, never from a clock: it only cleans up, the caller's ``now`` judges. Scripts name keys they derive,
+so this is for one Redis (with replicas), not for a cluster. Only commands of Redis 6.2.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as LostConnection
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from idp.model import Session, SignIn
+from idp.store import scripts
+from idp.store.codec import instant, micros, session_document, session_from, sign_in_document, sign_in_from
+from idp.store.errors import StoreDown
+from idp.store.shortlived_sql import used_digest
+
+_TIMEOUT_SECONDS = 2.0
+_SIGN_IN = "idp:sign-in:"
+_SESSION = "idp:session:"
+_ACCOUNT = "idp:sessions:"
+_USED = "idp:used:"
+# Kept a little beyond its end, so that nodes whose clocks differ agree on what is over.
+_SLACK = timedelta(minutes=2)
+
+
+class RedisState:
+    """One client, and the three stores on it."""
+
+    def __init__(self, url: str) -> None:
+        self._client = Redis.from_url(
+            url,
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
+            socket_keepalive=True,
+            # Once more, at once, where an idle connection turns out to be closed.
+            retry=Retry(NoBackoff(), 1, supported_errors=(LostConnection,)),
+        )
+        self.sign_ins = RedisSignIns(self._client)
+        self.sessions = RedisSessions(self._client)
+        self.used = RedisUsed(self._client)
+        self.throttle_uri = url
+        self.throttle_options: dict[str, Any] = {
+            "key_prefix": "idp:throttle",
+            "socket_timeout": _TIMEOUT_SECONDS,
+            "socket_connect_timeout": _TIMEOUT_SECONDS,
+        }
+
+    def ping(self) -> None:
+        """Ask for a sign of life; raises ``StoreDown``."""
+        try:
+            self._client.ping()
+        except RedisError as error:
+            raise StoreDown(str(error)) from error
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._client.close()
+
+
+class _Script:
+    """A script registered once; Redis is sent its digest."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, client: Redis, source: str) -> None:
+        self._run = cast("Callable[..., Any]", client.register_script(source))
+
+    def __call__(self, keys: tuple[str, ...], *arguments: str | int) -> Any:
+        try:
+            return self._run(keys=keys, args=arguments)
+        except RedisError as error:
+            raise StoreDown(str(error)) from error
+
+
+class RedisSignIns:
+    """``SignIns`` in Redis."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._put = _Script(client, scripts.PUT_SIGN_IN)
+        self._swap = _Script(client, scripts.SWAP_SIGN_IN)
+        self._take = _Script(client, scripts.TAKE_SIGN_IN)
+
+    def put(self, sign_in: SignIn) -> None:
+        """Record a new one."""
+        self._put((_SIGN_IN + sign_in.id,), sign_in.version, sign_in_document(sign_in), *_ends(sign_in))
+
+    def get(self, sign_in_id: str, now: datetime) -> SignIn | None:
+        """The sign-in, unless it is over."""
+        try:
+            version, document = cast("list[bytes | None]", self._client.hmget(_SIGN_IN + sign_in_id, ("version", "document")))
+        except RedisError as error:
+            raise StoreDown(str(error)) from error
+        if version is None or document is None:
+            return None
+        sign_in = sign_in_from(sign_in_id, int(version), document.decode())
+        return sign_in if sign_in.expires_at > now else None
+
+    def swap(self, before: SignIn, after: SignIn) -> bool:
+        """Store ``after`` as the next version if ``before`` still stands."""
+        keys = (_SIGN_IN + before.id, _SIGN_IN + after.id)
+        return bool(self._swap(keys, before.version, sign_in_document(after), *_ends(after)))
+
+    def take(self, sign_in_id: str, now: datetime) -> SignIn | None:
+        """Get and delete: of all who try, one gets it."""
+        taken = self._take((_SIGN_IN + sign_in_id,), micros(now))
+        return None if taken is None else sign_in_from(sign_in_id, int(taken[0]), taken[1].decode())
+
+
+class RedisSessions:
+    """``Sessions`` in Redis."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._put = _Script(client, scripts.PUT_SESSION)
+        self._touch = _Script(client, scripts.TOUCH_SESSION)
+        self._replace = _Script(client, scripts.REPLACE_SESSION)
+        self._end = _Script(client, scripts.END_SESSION)
+        self._end_many = _Script(client, scripts.END_SESSIONS)
+        self._of_account = _Script(client, scripts.SESSIONS_OF_ACCOUNT)
+
+    def put(self, session: Session, limit: int) -> list[Session]:
+        """Record a new one; the oldest beyond ``limit`` end and are returned."""
+        return _sessions(self._put(_session_keys(session), *_session_facts(session), limit))
+
+    def get(self, session_id: str, now: datetime) -> Session | None:
+        """The session, unless it is over."""
+        try:
+            document, seen, until = cast(
+                "list[bytes | None]", self._client.hmget(_SESSION + session_id, ("document", "seen", "until"))
+            )
+        except RedisError as error:
+            raise StoreDown(str(error)) from error
+        if document is None or seen is None or until is None:
+            return None
+        session = session_from(session_id, document.decode(), instant(int(seen)), instant(int(until)))
+        return session if session.expires_at > now else None
+
+    def touch(self, session_id: str, last_seen_at: datetime, expires_at: datetime) -> None:
+        """Move its end; one that has ended stays ended."""
+        kept = _milliseconds(expires_at - last_seen_at)
+        self._touch((_SESSION + session_id,), micros(last_seen_at), micros(expires_at), kept)
+
+    def replace(self, old_id: str, session: Session) -> bool:
+        """Give it a new id, the old one being dead; False where it had ended."""
+        keys = (*_session_keys(session), _SESSION + old_id)
+        return bool(self._replace(keys, *_session_facts(session), old_id))
+
+    def end(self, session_id: str) -> Session | None:
+        """End it; None where it had ended."""
+        return next(iter(_sessions(self._end((_SESSION + session_id,), session_id))), None)
+
+    def end_by_public_id(self, account_id: str, public_id: str) -> Session | None:
+        """End one of the account's sessions by the id that people and clients see."""
+        return next(iter(_sessions(self._end_many((_ACCOUNT + account_id,), "public", public_id))), None)
+
+    def of_account(self, account_id: str, now: datetime) -> list[Session]:
+        """The account's live sessions, the oldest first."""
+        found = _sessions(self._of_account((_ACCOUNT + account_id,)))
+        return [session for session in found if session.expires_at > now]
+
+    def end_all(self, account_id: str, keep: str | None = None) -> list[Session]:
+        """End the account's sessions, but for the one with the id ``keep``; returns those ended."""
+        return _sessions(self._end_many((_ACCOUNT + account_id,), "all", keep or ""))
+
+
+class RedisUsed:
+    """``Used`` in Redis, by digest: an identifier is a stranger's text of any length."""
+
+    def __init__(self, client: Redis) -> None:
+        self._first_time = _Script(client, scripts.FIRST_TIME)
+
+    def first_time(self, key: str, until: datetime, now: datetime) -> bool:
+        """Whether nobody has used ``key``; it counts as used until ``until``."""
+        kept = _milliseconds(until - now)
+        return bool(self._first_time((_USED + used_digest(key),), micros(until), micros(now), kept))
+
+
+def _milliseconds(life: timedelta) -> int:
+    """For how long Redis keeps what lives for ``life``."""
+    return max(1, (life + _SLACK) // timedelta(milliseconds=1))
+
+
+def _ends(sign_in: SignIn) -> tuple[int, int]:
+    return micros(sign_in.expires_at), _milliseconds(sign_in.expires_at - sign_in.started_at)
+
+
+def _session_keys(session: Session) -> tuple[str, str]:
+    return _SESSION + session.id, _ACCOUNT + session.account_id
+
+
+def _session_facts(session: Session) -> tuple[str | int, ...]:
+    """What the scripts that write a session take, in their order."""
+    return (
+        session.id,
+        session_document(session),
+        micros(session.last_seen_at),
+        micros(session.expires_at),
+        micros(session.created_at),
+        session.account_id,
+        session.public_id,
+        _milliseconds(session.expires_at - session.last_seen_at),
+    )
+
+
+def _sessions(rows: list[list[bytes]] | None) -> list[Session]:
+    return [
+        session_from(id_.decode(), document.decode(), instant(int(seen)), instant(int(until)))
+        for id_, document, seen, until in rows or ()
+    ]

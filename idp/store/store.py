@@ -1,0 +1,126 @@
+"""The whole store behind one door: what is opened at the composition root and handed down."""
+
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, bindparam, delete, text
+from sqlalchemy.exc import DBAPIError
+
+from idp.store.database import Database, Dialect, Lease, Turn, Writing
+from idp.store.errors import down_as_named
+from idp.store.shortlived import Sessions, SignIns, Used
+from idp.store.shortlived_sql import SqlSessions, SqlSignIns, SqlUsed
+from idp.store.tables import denied, sessions, sign_ins, used
+from idp.store.transaction import Transaction, Work
+
+if TYPE_CHECKING:
+    from idp.store.shortlived_redis import RedisState
+
+# The newest migration, named here so that asking costs no import of Alembic; a test holds the two together.
+HEAD = "0001"
+
+_PURGES = {
+    table.name: delete(table).where(ends <= bindparam("now", type_=ends.type))
+    for table, ends in (
+        (sign_ins, sign_ins.c.expires_at),
+        (sessions, sessions.c.expires_at),
+        (used, used.c.until),
+        (denied, denied.c.until),
+    )
+}
+_VERSION = text("SELECT version_num FROM alembic_version")
+
+
+class Store:
+    """A database and, where there is one, a Redis for the short-lived state."""
+
+    sign_ins: SignIns
+    sessions: Sessions
+    used: Used
+
+    def __init__(self, database: Database, redis_state: "RedisState | None" = None) -> None:
+        self._database = database
+        self._redis = redis_state
+        self.throttle_options: dict[str, Any]
+        if redis_state is None:
+            # Imported here: where Redis throttles, the library loads its own storage.
+            import idp.store.throttle  # noqa: F401, PLC0415
+
+            self.sign_ins, self.sessions, self.used = SqlSignIns(database), SqlSessions(database), SqlUsed(database)
+            self.throttle_uri, self.throttle_options = "idpsql://", {"database": database}
+        else:
+            self.sign_ins, self.sessions, self.used = redis_state.sign_ins, redis_state.sessions, redis_state.used
+            self.throttle_uri, self.throttle_options = redis_state.throttle_uri, redis_state.throttle_options
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for measurements and migrations; nobody else speaks SQL."""
+        return self._database.engine
+
+    @property
+    def dialect(self) -> Dialect:
+        """Which database it is."""
+        return self._database.dialect
+
+    def begin(self) -> AbstractContextManager[Transaction, None]:
+        """A write transaction: commits when the block ends, rolls back on an exception."""
+        return Work(Writing(self._database))
+
+    def read(self) -> AbstractContextManager[Transaction, None]:
+        """The same repositories for reading, each statement by itself."""
+        return Work(Lease(self._database))
+
+    def ping(self) -> None:
+        """Ask the database for a sign of life; raises ``StoreDown``."""
+        with Lease(self._database) as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+    def ping_redis(self) -> None:
+        """Ask Redis for a sign of life, where there is one; raises ``StoreDown``."""
+        if self._redis is not None:
+            self._redis.ping()
+
+    def purge(self, now: datetime) -> dict[str, int]:
+        """Delete the short-lived rows whose time is over; returns how many of each kind."""
+        gone: dict[str, int] = {}
+        for name, statement in _PURGES.items():
+            with Turn(self._database) as connection:
+                gone[name] = connection.execute(statement, {"now": now}).rowcount
+        if self._redis is None:
+            from idp.store.throttle import SqlThrottle  # noqa: PLC0415
+
+            gone["throttles"] = SqlThrottle(database=self._database).purge()
+        return gone
+
+    def upgrade(self) -> None:
+        """Bring the schema to the newest version; two processes at once do it one after the other."""
+        from idp.store.migrate import upgrade  # noqa: PLC0415 - Alembic is heavy, and not for start-up
+
+        with down_as_named():
+            upgrade(self._database)
+
+    def schema_is_current(self) -> bool:
+        """Whether the schema is the one this code was written for."""
+        self.ping()
+        try:
+            with self._database.connect() as connection:
+                return connection.execute(_VERSION).scalars().all() == [HEAD]
+        except DBAPIError:
+            return False
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._database.engine.dispose()
+        if self._redis is not None:
+            self._redis.close()
+
+
+def open_store(database_url: str, redis_url: str | None = None, *, pool_size: int = 8) -> Store:
+    """Open the store; nothing is connected before it is first used."""
+    database = Database(database_url, pool_size)
+    if not redis_url:
+        return Store(database)
+    from idp.store.shortlived_redis import RedisState  # noqa: PLC0415 - the client is loaded where there is a Redis
+
+    return Store(database, RedisState(redis_url))

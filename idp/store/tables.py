@@ -1,0 +1,257 @@
+"""The tables: facts only, no rule. Every column that a statement compares is a column; the rest lies in documents."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
+
+from idp.store.types import Document, Instant, Sequence
+
+# Named constraints: a migration can only change what has a name.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _of_account() -> Column[str]:
+    return Column("account_id", String, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False)
+
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("username", String, nullable=False),
+    Column("username_key", String, nullable=False, unique=True),
+    Column("email", String, nullable=False),
+    Column("email_key", String, nullable=False, index=True),
+    Column("given_name", String, nullable=False),
+    Column("family_name", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("state_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("mobile", String),
+    Column("locale", String, nullable=False),
+    Column("zone", String, nullable=False),
+    Column("entitlements", Text, nullable=False),
+    Column("enrolled_at", Instant),
+    Column("last_sign_in_at", Instant),
+    Column("reactivated_at", Instant),
+    Column("sessions_valid_from", Instant),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("account_id", String, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("factor", String, primary_key=True),
+    Column("hash", String, nullable=False),
+    Column("set_at", Instant, nullable=False),
+    Column("must_change", Boolean, nullable=False),
+    Column("question", String),
+)
+
+credential_history = Table(
+    "credential_history",
+    metadata,
+    Column("id", Sequence, primary_key=True),
+    _of_account(),
+    Column("factor", String, nullable=False),
+    Column("hash", String, nullable=False),
+    Column("replaced_at", Instant, nullable=False),
+    Index(None, "account_id", "factor", "id"),
+)
+
+# No foreign key: a subject may be a decoy, so that unknown names cost and count the same.
+counters = Table(
+    "counters",
+    metadata,
+    Column("subject", String, primary_key=True),
+    Column("factor", String, primary_key=True),
+    Column("device", String, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("consecutive", Integer, nullable=False),
+    Column("window_from", Instant),
+    Column("locked_until", Instant),
+    Column("disabled_at", Instant),
+    Column("version", Integer, nullable=False),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", String, primary_key=True),
+    _of_account(),
+    Column("digest", String, nullable=False),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    Index(None, "account_id", "digest", unique=True),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("digest", String, primary_key=True),
+    _of_account(),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("client_id", String),
+    Column("used_at", Instant),
+    Index(None, "account_id"),
+)
+
+# One row a family: the refresh state lies beside the grant, so that a rotation is one statement. No foreign key to the
+# account: a grant outlives a purge as the record of what was allowed.
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", String, nullable=False, index=True),
+    Column("client_id", String, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("session", String, index=True),
+    Column("revoked_at", Instant),
+    Column("handle", String, unique=True),
+    Column("current", String),
+    Column("previous", String),
+    Column("rotated_at", Instant),
+    Column("refresh_expires_at", Instant),
+)
+
+codes = Table(
+    "codes",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("grant_id", String, ForeignKey("grants.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("redirect_uri", Text, nullable=False),
+    Column("redirect_uri_given", Boolean, nullable=False),
+    Column("code_challenge", String),
+    Column("nonce", Text),
+    Column("issued_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+)
+
+denied = Table(
+    "denied",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("until", Instant, nullable=False, index=True),
+)
+
+client_consents = Table(
+    "client_consents",
+    metadata,
+    Column("account_id", String, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("client_id", String, primary_key=True),
+    Column("scope", String, primary_key=True),
+    Column("given_at", Instant, nullable=False),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("kid", String, primary_key=True),
+    Column("alg", String, nullable=False),
+    Column("use", String, nullable=False),
+    Column("public", Document, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("current_from", Instant),
+    Column("drop_after", Instant),
+)
+
+# Append-only: a trigger of the migration refuses every UPDATE.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Sequence, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("account_id", String),
+    Column("facts", Document, nullable=False),
+    Column("policy", String, nullable=False),
+    Index(None, "account_id", "at"),
+    Index(None, "at"),
+    sqlite_autoincrement=True,
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("channel", String, nullable=False),
+    Column("recipient", String, nullable=False),
+    Column("template", String, nullable=False),
+    Column("locale", String, nullable=False),
+    Column("body", LargeBinary),
+    Column("created_at", Instant, nullable=False),
+    Column("not_after", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("state_at", Instant, nullable=False),
+    Column("next_try_at", Instant, nullable=False),
+    Column("leased_until", Instant),
+    Column("error", Text),
+    # Only what waits is looked for; sent letters are kept for months.
+    Index(
+        None,
+        "next_try_at",
+        postgresql_where=text("state = 'waiting'"),
+        sqlite_where=text("state = 'waiting'"),
+    ),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+)
+
+# The short-lived ones, where Redis does not keep them.
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", String, nullable=False),
+    Column("public_id", String, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Index(None, "account_id", "created_at"),
+)
+
+used = Table(
+    "used",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("until", Instant, nullable=False, index=True),
+)
+
+# Milliseconds of the database's own clock: a throttle is told no time by its caller.
+throttles = Table(
+    "throttles",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("hits", Integer, nullable=False),
+    Column("expires_ms", Sequence, nullable=False, index=True),
+)

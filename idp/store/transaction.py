@@ -1,0 +1,91 @@
+"""One transaction and the repositories that share its connection."""
+
+from functools import cached_property
+from types import TracebackType
+
+from sqlalchemy import Connection
+
+from idp.store.accounts import Accounts
+from idp.store.attempts import Counters
+from idp.store.database import Lease, Writing
+from idp.store.doors import Devices, Invitations
+from idp.store.grants import ClientConsents, Denied, Grants
+from idp.store.keys import Keys
+from idp.store.records import Audit, Outbox, Policies
+
+
+class Transaction:
+    """What belongs together: each repository is made when it is first asked for."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """People's accounts and credentials."""
+        return Accounts(self.connection)
+
+    @cached_property
+    def counters(self) -> Counters:
+        """Failed attempts."""
+        return Counters(self.connection)
+
+    @cached_property
+    def devices(self) -> Devices:
+        """Known devices."""
+        return Devices(self.connection)
+
+    @cached_property
+    def invitations(self) -> Invitations:
+        """One-time ways in."""
+        return Invitations(self.connection)
+
+    @cached_property
+    def grants(self) -> Grants:
+        """Codes, refresh families, and what access tokens hang on."""
+        return Grants(self.connection)
+
+    @cached_property
+    def denied(self) -> Denied:
+        """Access tokens revoked one by one."""
+        return Denied(self.connection)
+
+    @cached_property
+    def client_consents(self) -> ClientConsents:
+        """What clients were allowed."""
+        return ClientConsents(self.connection)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """Signing keys."""
+        return Keys(self.connection)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """What happened."""
+        return Audit(self.connection)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """What must be sent."""
+        return Outbox(self.connection)
+
+    @cached_property
+    def policies(self) -> Policies:
+        """What was law."""
+        return Policies(self.connection)
+
+
+class Work:
+    """A block with a ``Transaction``: a write transaction, or reading in autocommit."""
+
+    __slots__ = ("_around",)
+
+    def __init__(self, around: Writing | Lease) -> None:
+        self._around = around
+
+    def __enter__(self) -> Transaction:
+        return Transaction(self._around.__enter__())
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._around.__exit__(kind, error, trace)
