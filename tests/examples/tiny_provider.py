@@ -40,6 +40,7 @@ class TinyProvider:
         self.acr = "pwd+pin"
         self.issuer = ""
         self.dead = False
+        self.expires_in = 300
         self.callback: dict[str, str | None] = {}
         self.id_token: dict[str, Any] = {}
 
@@ -93,7 +94,7 @@ class TinyProvider:
         return {
             "access_token": self.token(form["resource"], scope="billing:read service:read", acr=self.acr),
             "token_type": "Bearer",
-            "expires_in": 300,
+            "expires_in": self.expires_in,
             "refresh_token": self.refresh_token,
             "id_token": self.token(identity.pop("aud"), {"typ": "JWT"}, **identity),
         }
