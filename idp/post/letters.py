@@ -25,9 +25,9 @@ NEEDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "invitation": frozenset({"name", "username", "link", "code", "expires"}),
         # ``factor`` is password, pin or answer; ``until`` is None where only a reset opens it again.
-        "locked": frozenset({"name", "username", "factor", "until"}),
+        "locked": frozenset({"name", "factor", "until"}),
         # ``client`` is the name of the app as people know it.
-        "token_reuse": frozenset({"name", "username", "client"}),
+        "token_reuse": frozenset({"name", "client"}),
         "enrolled": frozenset({"name", "username"}),
     }
 )
