@@ -133,7 +133,7 @@ def consent(world: World, visit: Visit) -> Answer:
     if not isinstance(looked.step, GiveConsent) or looked.account is None:
         return looked
     with world.store.begin() as tx:
-        tx.client_consents.record(looked.account.id, looked.step.client_id, looked.step.scope, now)
+        tx.client_consents.record(looked.account.id, looked.step.client_id, frozenset(looked.step.scope), now)
         world.record(
             tx,
             now,

@@ -76,4 +76,4 @@ class Hasher:
 def backend() -> str:
     """Name of the argon2 backend in use, for ``idp doctor``."""
     argon2.set_backend()
-    return str(argon2.get_backend())
+    return str(argon2.get_backend())  # type: ignore[no-untyped-call]

@@ -12,6 +12,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
+from idp.vault.breached import Breached
 from idp.vault.hashing import Hasher, HashPool
 
 
@@ -32,6 +33,7 @@ class Vault:
         self._pool = pool
         self._pepper = self.key("pepper")
         self._fernet = Fernet(base64.urlsafe_b64encode(self.key("seal")))
+        self._breached = Breached()
         self._lock = threading.Lock()
         self.verified = 0
         self.decoys = 0
@@ -70,6 +72,10 @@ class Vault:
         """Whether a verifier should be made anew at the next chance."""
         return self._hasher.outdated(known)
 
+    def breached(self, password: str) -> bool:
+        """Whether a password is on the lists of known breached ones."""
+        return password in self._breached
+
     def _peppered(self, secret: str) -> str:
         return hmac.digest(self._pepper, secret.encode("utf-8", "surrogatepass"), "sha256").hex()
 
@@ -87,6 +93,11 @@ class Vault:
     def keyed(self, use: str, value: str) -> str:
         """Keyed digest of something guessable (a username), so that a record of it tells nothing without the key."""
         return hmac.digest(self.key(use), value.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+    @staticmethod
+    def same(one: str, other: str) -> bool:
+        """Whether two texts are equal, in time that does not tell where they differ."""
+        return hmac.compare_digest(one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass"))
 
     # Encryption at rest
 

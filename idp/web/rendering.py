@@ -5,13 +5,16 @@ up twice; the brand's colours are judged here, so that no operator can choose an
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from hashlib import sha256
+from itertools import cycle
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, nodes
+from jinja2.visitor import NodeTransformer
+from markupsafe import Markup
 
 from idp.language import Words
 from idp.model import Brand
@@ -27,6 +30,10 @@ CONTENT_TYPES: Final[Mapping[str, str]] = {
 }
 
 Colour = tuple[int, int, int]
+# Macros that every page may use, in the order in which they use each other; and what only brand and language decide.
+_PARTS: Final = ("icons", "messages", "questions", "scopes", "form")
+_PIECES: Final = ("mark", "help", "untested")
+_PLACE: Final = re.compile(r"%\((\w+)\)s")
 _HEX: Final = re.compile(r"#[0-9a-fA-F]{6}")
 _MIDDLE: Final = 0.18
 _LINEAR: Final = 0.04045
@@ -68,7 +75,9 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
 class Pages:
     """Every page in every language, in one brand. A template that does not compile stops the start."""
 
-    def __init__(self, words: Words, brand: Brand, templates: Path = HERE / "templates", static: Path = HERE / "static") -> None:
+    def __init__(
+        self, words: Words, brand: Brand, templates: Path = HERE / "templates", static: Path = HERE / "static"
+    ) -> None:
         named = _files(static, brand)
         self._addresses: Final = {name: _addressed(name, content) for name, content in named.items()}
         self._files: Final = MappingProxyType(
@@ -76,7 +85,7 @@ class Pages:
         )
         self._default: Final = words.default
         self._templates: Final = {
-            locale: _compiled(self._environment(words, brand, templates, locale)) for locale in words.languages
+            locale: _spoken(words, brand, templates, locale, self._addresses) for locale in words.languages
         }
 
     def render(self, template: str, locale: str, **context: Any) -> str:
@@ -92,8 +101,15 @@ class Pages:
         """Content and type of each static file by its address: immutable, to be cached for ever."""
         return self._files
 
-    def _environment(self, words: Words, brand: Brand, templates: Path, locale: str) -> Environment:
-        environment = Environment(
+
+class _Spoken(Environment):
+    """Jinja in one language: what is constant in it is settled when a template is compiled, not each time it is rendered.
+
+    A page is some forty messages and a few static addresses; looked up at each rendering they cost more than all the rest.
+    """
+
+    def __init__(self, words: Words, locale: str, static: Callable[[str], str], templates: Path) -> None:
+        super().__init__(
             loader=FileSystemLoader(templates),
             autoescape=True,
             undefined=StrictUndefined,
@@ -103,12 +119,56 @@ class Pages:
             cache_size=-1,
             extensions=["jinja2.ext.i18n"],
         )
-        words.bind(environment, locale)
-        logo = self._addresses[Path(brand.logo).name] if brand.logo else ""
-        environment.globals.update(
-            DEFAULTS, brand=brand, locale=locale, languages=words.names, static=self.static, logo_src=logo
-        )
-        return environment
+        words.bind(self, locale)
+        self._folding = _Folding(words.gettext(locale), static)
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """The environment's own globals, not a chain of maps that is walked at each rendering."""
+        return {**self.globals, **d} if d else self.globals
+
+    def _generate(self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False) -> str:
+        return super()._generate(self._folding.visit(source), name, filename, defer_init)
+
+
+class _Folding(NodeTransformer):
+    """Replaces ``_("…")`` by its translation and ``static("…")`` by its address; values in a message stay to be escaped."""
+
+    def __init__(self, gettext: Callable[[str], str], static: Callable[[str], str]) -> None:
+        self._gettext = gettext
+        self._static = static
+
+    def visit_Call(self, call: nodes.Call) -> nodes.Node:  # noqa: N802 - the name of the node
+        """A call that can be settled becomes a constant, or constants joined with values."""
+        self.generic_visit(call)
+        if not (isinstance(call.node, nodes.Name) and len(call.args) == 1 and isinstance(call.args[0], nodes.Const)):
+            return call
+        if call.node.name == "static":
+            return nodes.Const(self._static(call.args[0].value))
+        if call.node.name == "_":
+            return _message(self._gettext(call.args[0].value), {pair.key: pair.value for pair in call.kwargs})
+        return call
+
+
+def _message(text: str, values: Mapping[str, nodes.Expr]) -> nodes.Expr:
+    """A translated message as an expression; ``%(name)s`` stands for the value of that name, ``%%`` for a per cent sign."""
+    parts = _PLACE.split(text)
+    joined: list[nodes.Expr] = [
+        values[part] if odd else nodes.Const(Markup(part.replace("%%", "%")))  # noqa: S704 - our own words
+        for part, odd in zip(parts, cycle((False, True)), strict=False)
+    ]
+    return nodes.Concat(joined) if len(joined) > 1 else joined[0]
+
+
+def _spoken(words: Words, brand: Brand, templates: Path, locale: str, addresses: Mapping[str, str]) -> dict[str, Template]:
+    """Every page in ``locale``, compiled, with what is the same on all of them rendered once."""
+    environment = _Spoken(words, locale, addresses.__getitem__, templates)
+    logo = addresses[Path(brand.logo).name] if brand.logo else ""
+    environment.globals.update(DEFAULTS, brand=brand, locale=locale, languages=words.names, logo_src=logo)
+    for part in _PARTS:
+        environment.globals.update(vars(environment.get_template(f"_{part}.html").module))
+    for piece in _PIECES:
+        environment.globals[piece] = Markup(environment.get_template(f"_{piece}.html").render())  # noqa: S704 - a template's
+    return {name: environment.get_template(name) for name in environment.list_templates(filter_func=_is_page)}
 
 
 def brand_css(brand: Brand) -> bytes:
@@ -170,7 +230,9 @@ def _readable(colour: Colour, on: Colour, far: Colour, ratio: float) -> Colour:
 
 def _luminance(colour: Colour) -> float:
     """Relative luminance of an sRGB colour (WCAG 2.2)."""
-    red, green, blue = (part / 12.92 if part <= _LINEAR else ((part + 0.055) / 1.055) ** 2.4 for part in (c / 255 for c in colour))
+    red, green, blue = (
+        part / 12.92 if part <= _LINEAR else ((part + 0.055) / 1.055) ** 2.4 for part in (c / 255 for c in colour)
+    )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
@@ -189,11 +251,6 @@ def _files(static: Path, brand: Brand) -> dict[str, bytes]:
 def _addressed(name: str, content: bytes) -> str:
     stem, _, suffix = name.rpartition(".")
     return f"{STATIC_PREFIX}{stem}.{sha256(content).hexdigest()[:16]}.{suffix}"
-
-
-def _compiled(environment: Environment) -> dict[str, Template]:
-    """Every page of ``environment``, compiled now; partial templates (``_name.html``) come along with those that use them."""
-    return {name: environment.get_template(name) for name in environment.list_templates(filter_func=_is_page)}
 
 
 def _is_page(name: str) -> bool:

@@ -1,0 +1,242 @@
+"""The key ring: the keys that sign tokens and verify our own, opened once and kept in memory.
+
+All nodes share the stored keys. A ring looks at them again when it has not for a while, so that a rotation reaches every
+node without a restart; an unknown key id brings the look forward, but never more often than ``pause``.
+"""
+
+import binascii
+import json
+import threading
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet, RSAKey
+
+from idp.model import KeyUse, SigningKey
+from idp.vault.vault import Vault
+
+ALGORITHMS = ("ES256", "RS256")
+RSA_BITS = 3072
+_SHA256 = hashes.SHA256()
+_ECDSA = ec.ECDSA(_SHA256)
+_PKCS1 = padding.PKCS1v15()
+_HALF = 32
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False)
+_LONGEST = 16_384
+
+
+def make_key(alg: str, use: KeyUse, vault: Vault, now: datetime) -> SigningKey:
+    """A new signing key, its private half sealed; the id is its thumbprint (RFC 7638)."""
+    key = ECKey.generate_key("P-256") if alg == "ES256" else RSAKey.generate_key(RSA_BITS)
+    kid = key.thumbprint()
+    public = {**key.as_dict(private=False), "kid": kid, "alg": alg, "use": "sig"}
+    sealed = vault.seal_json(key.as_dict(private=True))
+    return SigningKey(kid, alg, use, public, sealed, now, now if use is KeyUse.CURRENT else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """One key in memory: its public half for all, its private half only where it may sign."""
+
+    kid: str
+    alg: str
+    public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+    private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = field(repr=False)
+
+    def sign(self, message: bytes) -> bytes:
+        """The raw signature (RFC 7518 3.3 and 3.4)."""
+        if isinstance(self.private, ec.EllipticCurvePrivateKey):
+            r, s = decode_dss_signature(self.private.sign(message, _ECDSA))
+            return r.to_bytes(_HALF) + s.to_bytes(_HALF)
+        if self.private is None:
+            raise LookupError(self.kid)
+        return self.private.sign(message, _PKCS1, _SHA256)
+
+    def verified(self, message: bytes, signature: bytes) -> bool:
+        """Whether the raw signature is this key's."""
+        try:
+            if isinstance(self.public, rsa.RSAPublicKey):
+                self.public.verify(signature, message, _PKCS1, _SHA256)
+                return True
+            r, s = int.from_bytes(signature[:_HALF]), int.from_bytes(signature[_HALF:])
+            if len(signature) != 2 * _HALF or not (0 < r < _ORDER and 0 < s < _ORDER):
+                return False
+            self.public.verify(encode_dss_signature(r, s), message, _ECDSA)
+        except InvalidSignature:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """One look at the stored keys."""
+
+    by_kid: Mapping[str, _Held]
+    current: Mapping[str, _Held]
+    jwks: bytes
+
+
+class KeyRing:
+    """Signs with the current key of an algorithm, verifies with any that is published.
+
+    ``load`` reads the stored keys, None where they cannot be read: then those in memory stay good. ``monotonic`` is a
+    clock in seconds that never goes back.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Iterable[SigningKey] | None],
+        vault: Vault,
+        monotonic: Callable[[], float],
+        *,
+        every: float = 30.0,
+        pause: float = 2.0,
+    ) -> None:
+        self._load, self._vault, self._monotonic = load, vault, monotonic
+        self._every, self._pause = every, pause
+        self._lock = threading.Lock()
+        self._headers: dict[tuple[str, str], bytes] = {}
+        self._looked_at = monotonic()
+        self._keys = self._look(_Keys({}, {}, b'{"keys": []}'))
+
+    def refresh(self) -> None:
+        """Look at the stored keys now."""
+        with self._lock:
+            self._looked_at = self._monotonic()
+            self._keys = self._look(self._keys)
+
+    def sign(self, alg: str, typ: str, claims: Mapping[str, Any]) -> str:
+        """A compact JWT (RFC 7515 7.1) signed by the current key of ``alg``."""
+        held = self._fresh(self._every).current[alg]
+        header = self._headers.get((held.kid, typ)) or self._header(held, typ)
+        message = header + b"." + _b64(_ENCODER.encode(claims).encode())
+        return (message + b"." + _b64(held.sign(message))).decode()
+
+    def verify(self, token: str, typ: str) -> dict[str, Any] | None:
+        """The claims of a JWT this ring's keys have signed as ``typ``; None for anything else, of whatever kind.
+
+        The key is found by ``kid`` among our own and fixes the algorithm; a key or address a token names is never
+        looked at (RFC 8725 3.1 and 3.10). Expiry is the caller's to judge.
+        """
+        try:
+            message, _, signature = token.encode("ascii").rpartition(b".")
+            encoded, _, payload = message.partition(b".")
+            header = json.loads(_unb64(encoded))
+            if len(token) > _LONGEST or header["typ"] != typ or "crit" in header:
+                return None
+            held = self._find(header["kid"])
+            if held is None or header["alg"] != held.alg or not held.verified(message, _unb64(signature)):
+                return None
+            claims = json.loads(_unb64(payload))
+        except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
+            return None
+        return claims if isinstance(claims, dict) else None
+
+    def jwks(self) -> bytes:
+        """The published key set (RFC 7517 5), made once a look."""
+        return self._fresh(self._every).jwks
+
+    def ready(self) -> bool:
+        """Whether there is a key to sign with for every algorithm."""
+        return all(alg in self._fresh(self._every).current for alg in ALGORITHMS)
+
+    def _find(self, kid: object) -> _Held | None:
+        if not isinstance(kid, str):
+            return None
+        held = self._fresh(self._every).by_kid.get(kid)
+        return held if held is not None else self._fresh(self._pause).by_kid.get(kid)
+
+    def _fresh(self, age: float) -> _Keys:
+        if self._monotonic() - self._looked_at >= age and self._lock.acquire(blocking=False):
+            try:
+                self._looked_at = self._monotonic()
+                self._keys = self._look(self._keys)
+            finally:
+                self._lock.release()
+        return self._keys
+
+    def _look(self, before: _Keys) -> _Keys:
+        loaded = self._load()
+        if loaded is None:
+            return before
+        stored = sorted(loaded, key=lambda key: (key.alg, key.created_at, key.kid))
+        by_kid = {key.kid: self._held(key, before.by_kid.get(key.kid)) for key in stored}
+        current = {key.alg: by_kid[key.kid] for key in stored if key.use is KeyUse.CURRENT}
+        return _Keys(by_kid, current, json.dumps({"keys": [dict(key.public) for key in stored]}).encode())
+
+    def _held(self, key: SigningKey, before: _Held | None) -> _Held:
+        """The key in memory; a private half is opened only once, and only where it may sign."""
+        signs = key.use is KeyUse.CURRENT
+        if before is not None and (before.private is not None) == signs:
+            return before
+        kind = ECKey if key.alg == "ES256" else RSAKey
+        opened = kind.import_key(self._vault.open_json(key.sealed) if signs else dict(key.public))
+        return _Held(key.kid, key.alg, opened.public_key, opened.private_key)
+
+    def _header(self, held: _Held, typ: str) -> bytes:
+        header = _b64(_ENCODER.encode({"alg": held.alg, "typ": typ, "kid": held.kid}).encode())
+        self._headers[held.kid, typ] = header
+        return header
+
+
+def at_hash(access_token: str) -> str:
+    """The left half of the token's SHA-256 (OpenID Connect Core 3.1.3.6)."""
+    digest = hashes.Hash(_SHA256)
+    digest.update(access_token.encode())
+    return _b64(digest.finalize()[:16]).decode()
+
+
+class ClientKeys:
+    """The public keys a client has registered, to verify what it signs (RFC 7523 3)."""
+
+    ALGORITHMS = ("ES256", "PS256", "RS256")
+
+    def __init__(self, jwks: Mapping[str, Any]) -> None:
+        self._keys = KeySet.import_key_set(dict(jwks))  # type: ignore[arg-type]
+
+    @classmethod
+    def nobody(cls) -> "ClientKeys":
+        """Keys that have signed nothing: for clients that do not exist."""
+        key = ECKey.generate_key("P-256", parameters={"kid": "none"}, private=True)
+        return cls({"keys": [key.as_dict(private=False)]})
+
+    def verify(self, assertion: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Header and claims of an assertion signed by one of the keys, or None."""
+        if len(assertion) > _LONGEST:
+            return None
+        try:
+            token = jwt.decode(assertion, self._keys, algorithms=list(self.ALGORITHMS))
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+        return token.header, token.claims
+
+
+def peek(token: str) -> dict[str, Any]:
+    """The claims of a JWT unverified, to find out who says it is theirs; {} where it is none."""
+    try:
+        claims = json.loads(_unb64(token.split(".")[1].encode("ascii")))
+    except (ValueError, IndexError, RecursionError, binascii.Error):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def _b64(data: bytes) -> bytes:
+    return urlsafe_b64encode(data).rstrip(b"=")
+
+
+def _unb64(data: bytes) -> bytes:
+    """Strict: one spelling for one value, so that a token cannot be respelt (RFC 7515 2)."""
+    decoded = urlsafe_b64decode(data + b"=" * (-len(data) % 4))
+    if _b64(decoded) != data:
+        raise ValueError("not base64url")
+    return decoded

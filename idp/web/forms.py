@@ -1,0 +1,90 @@
+"""The shapes of the forms (marshmallow). A shape is not a rule: what a value may be is asked of the policies."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from werkzeug.datastructures import MultiDict
+
+LONGEST = 4096
+
+
+def _text(*, required: bool = True) -> fields.String:
+    return fields.String(required=required, load_default="", validate=validate.Length(min=1 if required else 0, max=LONGEST))
+
+
+class _Form(Schema):
+    """Fields of a form: text, at most 4,096 characters; what is not asked is passed over."""
+
+    class Meta:
+        """Unknown fields are passed over."""
+
+        unknown = EXCLUDE
+
+
+class UsernameAndPassword(_Form):
+    """The sign-in page."""
+
+    username = _text()
+    password = _text()
+
+
+class OnePin(_Form):
+    """The PIN page."""
+
+    pin = _text()
+
+
+class OneAnswer(_Form):
+    """The answer to a security question."""
+
+    answer = _text()
+
+
+class NewPassword(_Form):
+    """A password, typed twice."""
+
+    password = _text()
+    password_again = _text()
+
+
+class NewPin(_Form):
+    """A PIN, typed twice."""
+
+    pin = _text()
+    pin_again = _text()
+
+
+class NewQuestion(_Form):
+    """A question and its answer."""
+
+    question = _text()
+    answer = _text()
+
+
+class Decision(_Form):
+    """Yes or no to a client's wish."""
+
+    decision = fields.String(required=True, validate=validate.OneOf(("allow", "deny")))
+
+
+class Code(_Form):
+    """An invitation's code."""
+
+    code = _text()
+
+
+class Malformed(Exception):  # noqa: N818 - says what the form is
+    """A form that no page of ours sends: a field twice, or a value that is no text."""
+
+
+def read(schema: Schema, form: MultiDict[str, str]) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:
+    """The form's values and, by field, the names of what is wrong with their shape. Raises Malformed."""
+    single: Mapping[str, str] = {name: values[0] for name, values in form.lists() if len(values) == 1}
+    if any(len(values) > 1 for name, values in form.lists() if name in schema.fields):
+        raise Malformed
+    try:
+        return schema.load(single), {}
+    except ValidationError as error:
+        too_long = {name: len(single.get(name, "")) > LONGEST for name in error.messages_dict}
+        return {}, {name: ("too_long" if long else "required",) for name, long in too_long.items()}

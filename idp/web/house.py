@@ -1,0 +1,121 @@
+"""What every view needs at hand, and how each of them answers: pages, redirects, and the cookies that go with them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from flask import Request, Response, g, request
+
+from idp.flows.facts import Visit
+from idp.flows.sign_in import usable_session
+from idp.flows.world import World
+from idp.language import Words
+from idp.model import Account, Brand, Session, Source
+from idp.web.browser import Cookies, agent_of
+from idp.web.rendering import Pages
+
+DEVICE_AGE = 400 * 24 * 3600
+_HERE_MAX = 512
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The World and what belongs to its pages. ``bucket`` tells a request's source address bucket, ``request_id`` its id."""
+
+    world: World
+    pages: Pages
+    words: Words
+    brand: Brand
+    cookies: Cookies
+    bucket: Callable[[Request], str]
+    request_id: Callable[[Request], str]
+    tested: Mapping[str, int] = field(default_factory=dict)
+
+    def locale(self, wanted: str | None = None) -> str:
+        """The language of this answer: asked for in the address, by the client, chosen before, or the browser's own."""
+        asked = request.args.get("ui_locales") or wanted
+        return self.words.negotiate(asked, self.cookies_language(), request.headers.get("Accept-Language"))
+
+    def cookies_language(self) -> str | None:
+        """The language chosen before."""
+        return request.cookies.get(self.cookies.name("language"))
+
+    def source(self) -> Source:
+        """Where this request comes from."""
+        return self.cookies.source(request, self.bucket(request))
+
+    def visit(self, transaction: str) -> Visit:
+        """This browser at the door of a sign-in; a browser that carries no cookie of ours opens none."""
+        return Visit(transaction, self.browser_secret(), self.source())
+
+    def browser_secret(self) -> str:
+        """The browser's identifier, given now where it has none; ``page`` and ``away`` see to its cookie."""
+        if "browser" not in g:
+            known = self.cookies.browser(request)
+            g.browser, g.browser_new = known or self.world.vault.token(), known is None
+        return str(g.browser)
+
+    def session(self) -> tuple[Session, Account] | None:
+        """The session of this browser and its account, where both still count; read once a request."""
+        if "session" not in g:
+            cookie = self.cookies.read(request, "session")
+            g.session = usable_session(self.world, cookie) if cookie else None
+        held: tuple[Session, Account] | None = g.session
+        return held
+
+    def token(self, purpose: str = "") -> str:
+        """The token of this browser's forms."""
+        return self.cookies.form_token(self.browser_secret(), purpose)
+
+    def genuine(self, purpose: str = "") -> bool:
+        """Whether a form carries the token that was given to this browser, and came from a page of ours."""
+        sent = request.form.getlist("csrf")
+        known = self.cookies.browser(request) is not None
+        return (
+            known
+            and self.cookies.same_origin(request)
+            and len(sent) == 1
+            and self.world.vault.same(sent[0], self.token(purpose))
+        )
+
+    def page(self, template: str, code: int = 200, *, locale: str | None = None, **context: Any) -> Response:
+        """A page, in the language of this answer, with what every page has."""
+        spoken = self.locale(locale)
+        context.setdefault("here", self.here())
+        context.setdefault("csrf", self.token())
+        family, version = agent_of(request.headers.get("User-Agent", ""))
+        untested = version < self.tested.get(family, 1 << 20) if self.tested else False
+        body = self.pages.render(template, spoken, browser_untested=untested, request_id=self.request_id(request), **context)
+        return self._dress(Response(body, code, content_type="text/html; charset=utf-8"), spoken)
+
+    def away(self, address: str) -> Response:
+        """See other: a form is never sent on (303, RFC 9700 4.12)."""
+        return self._dress(Response(status=303, headers={"Location": address}), None)
+
+    def error(self, status: int, name: str, detail: str = "", *, retry_href: str | None = None) -> Response:
+        """An error as a page for people, with the way on and the contacts."""
+        return self.page(
+            "error.html",
+            status,
+            name=name,
+            detail=detail,
+            status=status,
+            retry_href=retry_href,
+            back_href=self.brand.home or None,
+            here="" if request.method != "GET" else self.here(),
+        )
+
+    def here(self) -> str:
+        """This page's own address, for the language links."""
+        kept = {name: value for name, value in request.args.items() if name != "ui_locales"}
+        address = quote(request.path) + (f"?{urlencode(kept)}" if kept else "")
+        return address if len(address) <= _HERE_MAX else quote(request.path[:_HERE_MAX])
+
+    def _dress(self, response: Response, spoken: str | None) -> Response:
+        if g.get("browser_new"):
+            self.cookies.give_browser(response, g.browser)
+            g.browser_new = False
+        if spoken and "ui_locales" in request.args and spoken != self.cookies_language():
+            self.cookies.give_language(response, spoken)
+        return response

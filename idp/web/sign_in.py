@@ -1,0 +1,228 @@
+"""The door of a sign-in: one address, one form at a time. Read the shape, call one use case, show where things stand."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from flask import Blueprint, Response, request
+from marshmallow import Schema
+
+from idp.flows import enrol, sign_in
+from idp.flows.enrol import Faulty
+from idp.flows.facts import Looked, Visit
+from idp.flows.sign_in import Gone, Wrong
+from idp.language import format_instant
+from idp.model import Ask, Client
+from idp.policies.steps import (
+    AskPin,
+    AskUsernameAndPassword,
+    ChoosePassword,
+    ChooseQuestion,
+    CreatePin,
+    Done,
+    ExtraProof,
+    GiveConsent,
+    Reactivate,
+    Refused,
+    ReplacePassword,
+    ReplacePin,
+    Step,
+)
+from idp.web import forms
+from idp.web.house import DEVICE_AGE, House
+from idp.web.pages import name_of, page_for
+
+Result = Looked | Wrong | Faulty | Gone | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """How one step is answered: the shape of its form and the use case; ``wrong`` names the one error of a failed proof."""
+
+    schema: Schema
+    run: Callable[[Visit, dict[str, Any]], Result]
+    wrong: str = "wrong"
+
+
+class Door:
+    """The views of a sign-in, over the House."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.world = house.world
+        password = _Answer(forms.NewPassword(), self._new_password)
+        pin = _Answer(forms.NewPin(), self._new_pin)
+        question = _Answer(forms.OneAnswer(), self._question, "wrong_answer")
+        self.answers: Mapping[type[Step], _Answer] = {
+            AskUsernameAndPassword: _Answer(forms.UsernameAndPassword(), self._password),
+            AskPin: _Answer(forms.OnePin(), self._pin, "wrong_pin"),
+            ChoosePassword: password,
+            ReplacePassword: password,
+            CreatePin: pin,
+            ReplacePin: pin,
+            ChooseQuestion: _Answer(forms.NewQuestion(), self._new_question),
+            Reactivate: question,
+            ExtraProof: question,
+            GiveConsent: _Answer(forms.Decision(), self._consent),
+        }
+
+    def start(self) -> Response:
+        """GET /sign-in: a sign-in that no client asked for."""
+        transaction = sign_in.begin(self.world, Ask(), self.house.browser_secret(), self.house.session())
+        return self.house.away(f"/sign-in/{transaction}")
+
+    def show(self, transaction: str) -> Response:
+        """GET /sign-in/<transaction>: the page of the present step."""
+        looked = sign_in.look(self.world, self.house.visit(transaction), self.world.clock())
+        if looked is None:
+            return self._gone()
+        return self._finish(looked) if isinstance(looked.step, Done) else self._page(looked)
+
+    def take(self, transaction: str) -> Response:
+        """POST /sign-in/<transaction>: one answer to the present step."""
+        visit = self.house.visit(transaction)
+        looked = sign_in.look(self.world, visit, self.world.clock())
+        if looked is None:
+            return self._gone()
+        if not self.house.genuine():
+            return self._page(looked, 403, errors=("csrf",))
+        answer = self.answers.get(type(looked.step))
+        if answer is None or request.form.get("step") != name_of(looked):
+            return self._on(looked)
+        values, faults = forms.read(answer.schema, request.form)
+        if faults:
+            return self._page(looked, 422, fields=faults)
+        if isinstance(looked.step, GiveConsent) and values["decision"] == "deny":
+            return self.house.away(f"/authorize/{transaction}")
+        return self._show(answer.run(visit, values), answer.wrong)
+
+    def _show(self, result: Result, wrong: str) -> Response:
+        match result:
+            case None | Gone():
+                return self._gone()
+            case Wrong(looked):
+                return self._page(looked, 401, errors=(wrong,))
+            case Faulty(looked, faults):
+                return self._page(looked, 422, fields={_field(looked.step, fault): (fault,) for fault in reversed(faults)})
+            case Looked():
+                return self._on(result)
+
+    def _on(self, looked: Looked) -> Response:
+        """The way on after an answer: the next step's address, or the end."""
+        if isinstance(looked.step, Done):
+            return self._finish(looked)
+        return self.house.away(f"/sign-in/{looked.visit.transaction}")
+
+    def _page(self, looked: Looked, status: int = 200, **shown: Any) -> Response:
+        template, context = page_for(looked, self.world.policy, self.world.clients)
+        if isinstance(looked.step, Refused):
+            status = 403
+            context["until"] = self._told(looked.step, looked)
+        if isinstance(looked.step, AskUsernameAndPassword):
+            context["invitation_href"] = f"/invitation?{urlencode({'sign_in': looked.visit.transaction})}"
+            if typed := request.form.get("username"):
+                context["values"] = {"username": typed[:128]}
+        if isinstance(looked.step, ChooseQuestion) and request.method == "POST":
+            context["values"] = {"question": request.form.get("question", "")[:64]}
+        address = f"/sign-in/{quote(looked.visit.transaction)}"
+        context |= {
+            "action": address,
+            "here": address,
+            "hidden": {"step": name_of(looked)},
+            "locale": looked.sign_in.ask.locale,
+        }
+        context |= self._around(looked) | shown
+        return self.house.page(template, status, **context)
+
+    def _around(self, looked: Looked) -> dict[str, Any]:
+        """The client's name, and the way back to it from a page that leads no further."""
+        ask = looked.sign_in.ask
+        client = self.world.clients.get(ask.client_id or "")
+        around: dict[str, Any] = {"client_name": client.name if client else ""}
+        if isinstance(looked.step, Refused):
+            home = client.initiate_login_uri if client else None
+            around["back_href"] = (
+                f"/authorize/{looked.visit.transaction}" if ask.parameters else home or self.house.brand.home or None
+            )
+        return around
+
+    def _told(self, step: Refused, looked: Looked) -> str | None:
+        if step.until is None:
+            return None
+        zone = looked.account.zone if looked.account else "UTC"
+        return format_instant(step.until, self.house.locale(looked.sign_in.ask.locale), zone, self.world.clock())
+
+    def _finish(self, looked: Looked) -> Response:
+        """Everything is proved: a session under a new identifier, and back to where the person was going."""
+        ask, held = looked.sign_in.ask, self.house.session()
+        opened = sign_in.finish(self.world, looked, held[0] if held else None)
+        if opened is None:
+            return self._gone()
+        if ask.parameters:
+            answer = self.house.away(f"/authorize/{looked.visit.transaction}")
+        else:
+            self.world.store.sign_ins.take(looked.sign_in.id, self.world.clock())
+            answer = self.house.away(self._home(self.world.clients.get(ask.client_id or "")))
+        self.house.cookies.give(answer, "session", opened.session)
+        self.house.cookies.give(answer, "device", opened.device, DEVICE_AGE)
+        return answer
+
+    def _home(self, client: Client | None) -> str:
+        """Where to go when no client waits for an answer: the portal that the invitation was for, or our own page."""
+        if client is None or client.initiate_login_uri is None:
+            return "/"
+        return f"{client.initiate_login_uri}?{urlencode({'iss': self.world.issuer})}"
+
+    def _gone(self) -> Response:
+        return self.house.error(404, "expired", retry_href=self.house.brand.home or "/sign-in")
+
+    # One use case for each step
+
+    def _password(self, visit: Visit, values: dict[str, Any]) -> Result:
+        return sign_in.password(self.world, visit, values["username"], values["password"])
+
+    def _pin(self, visit: Visit, values: dict[str, Any]) -> Result:
+        return sign_in.pin(self.world, visit, values["pin"])
+
+    def _question(self, visit: Visit, values: dict[str, Any]) -> Result:
+        return sign_in.answer(self.world, visit, values["answer"])
+
+    def _consent(self, visit: Visit, values: dict[str, Any]) -> Result:  # noqa: ARG002 - "deny" never comes here
+        return sign_in.consent(self.world, visit)
+
+    def _new_password(self, visit: Visit, values: dict[str, Any]) -> Result:
+        if values["password"] != values["password_again"]:
+            return self._mismatch(visit)
+        return enrol.choose_password(self.world, visit, values["password"])
+
+    def _new_pin(self, visit: Visit, values: dict[str, Any]) -> Result:
+        if values["pin"] != values["pin_again"]:
+            return self._mismatch(visit)
+        return enrol.choose_pin(self.world, visit, values["pin"])
+
+    def _new_question(self, visit: Visit, values: dict[str, Any]) -> Result:
+        return enrol.choose_question(self.world, visit, values["question"], values["answer"])
+
+    def _mismatch(self, visit: Visit) -> Result:
+        looked = sign_in.look(self.world, visit, self.world.clock())
+        return Faulty(looked, ("mismatch",)) if looked is not None else None
+
+
+def add_to(blueprint: Blueprint, house: House, limited: Callable[[Callable[..., Response]], Callable[..., Response]]) -> None:
+    """Put the views of a sign-in into the blueprint; ``limited`` throttles answers by source address."""
+    door = Door(house)
+    blueprint.add_url_rule("/sign-in", "start", door.start, methods=["GET"])
+    blueprint.add_url_rule("/sign-in/<transaction>", "show", door.show, methods=["GET"])
+    blueprint.add_url_rule("/sign-in/<transaction>", "take", limited(door.take), methods=["POST"])
+
+
+def _field(step: Step, fault: str) -> str:
+    """The field under which a fault is shown."""
+    match step:
+        case ChoosePassword() | ReplacePassword():
+            return "password_again" if fault == "mismatch" else "password"
+        case CreatePin() | ReplacePin():
+            return "pin_again" if fault == "mismatch" else "pin"
+        case _:
+            return "question" if fault == "question_unknown" else "answer"
