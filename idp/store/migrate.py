@@ -22,6 +22,8 @@ def upgrade(database: Database) -> None:
     """Run what is missing, in one transaction; a second process waits and then finds nothing to do."""
     made = config()
     with Writing(database) as connection:
+        # SQLAlchemy's side of the transaction: Alembic then leaves its end to us, on SQLite too.
+        connection.begin()
         if database.dialect == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7430120518)")
             # A migration may take longer than a request ever should.

@@ -5,6 +5,21 @@ from alembic import op
 
 from idp.store.types import Document, Instant, Sequence
 
+_BY_DIALECT = {
+    "sqlite": [
+        "CREATE TRIGGER audit_append_only BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
+    ],
+    "postgresql": [
+        """
+        CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$
+        """,
+        "CREATE TRIGGER audit_append_only BEFORE UPDATE ON audit FOR EACH ROW EXECUTE FUNCTION audit_append_only()",
+        # Counts of a minute or an hour: after a crash they may begin anew, and until then cost no write-ahead log.
+        "ALTER TABLE throttles SET UNLOGGED",
+    ],
+}
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -250,3 +265,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_invitations")),
     )
     op.create_index(op.f("ix_invitations_account_id"), "invitations", ["account_id"], unique=False)
+    for statement in _BY_DIALECT[op.get_bind().dialect.name]:
+        op.execute(statement)
