@@ -1,0 +1,45 @@
+"""Grants and sessions end, and clients that cannot prove who they are are turned away."""
+
+from datetime import UTC, datetime
+
+from idp.flows.grant.facts import record
+from idp.flows.grant.worth import family
+from idp.flows.world import World
+from idp.model import Client, Session
+from idp.vault import digest
+from idp.vault.signing import KeyRing
+
+
+def revoke(world: World, keys: KeyRing, client: Client, token: str) -> None:
+    """End an access token, or with a refresh token the whole grant (RFC 7009 2.1); another client's stay alive."""
+    now = world.clock()
+    claims = keys.verify(token, "at+jwt")
+    if claims is not None:
+        if claims["client_id"] == client.id and claims["exp"] > now.timestamp():
+            with world.store.begin() as tx:
+                tx.denied.deny(digest(claims["jti"]), datetime.fromtimestamp(claims["exp"], UTC))
+                world.record(tx, now, "token.revoked", "done", account=claims["sub"], actor="client", client=client.id)
+        return
+    rotation, _ = family(world, token)
+    if rotation is None or rotation.grant.client_id != client.id:
+        return
+    with world.store.begin() as tx:
+        if tx.grants.revoke(rotation.grant.id, now) is not None:
+            record(world, tx, now, "grant.revoked", rotation.grant, actor="client")
+
+
+def end_session(world: World, session: Session, *, actor: str = "person") -> None:
+    """Sign a browser out, and end the grants that end with it."""
+    now = world.clock()
+    with world.store.begin() as tx:
+        ended = tx.grants.revoke_session(session.public_id, now)
+        world.record(tx, now, "session.ended", "done", account=session.account_id, actor=actor, grants=len(ended))
+    world.store.sessions.end(session.id)
+
+
+def turned_away(world: World, client_id: str, why: str) -> None:
+    """Record a failed client authentication; the name it gave is kept only where it is one of ours."""
+    now = world.clock()
+    known = client_id if client_id in world.clients else None
+    with world.store.begin() as tx:
+        world.record(tx, now, "client.authentication", "refused", actor="client", client=known, why=why)

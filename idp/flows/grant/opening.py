@@ -1,0 +1,50 @@
+"""A grant begins: recorded with its code, bound to all that the token endpoint will hold it against."""
+
+from collections.abc import Iterable
+
+from idp.flows.grant.facts import Asked, record
+from idp.flows.world import World
+from idp.model import Account, AuthorizationCode, Client, Grant, Proof, Session
+from idp.policies import tokens
+from idp.vault import digest
+
+
+def open_grant(world: World, asked: Asked, session: Session, account: Account, proofs: tuple[Proof, ...]) -> str:
+    """Record the grant and return its code, bound to all that the token endpoint will hold it against."""
+    now = world.clock()
+    code = world.vault.token()
+    grant = Grant(
+        id=world.vault.token(16),
+        account_id=account.id,
+        client_id=asked.client.id,
+        scope=asked.scope,
+        resources=asked.resources,
+        proofs=proofs,
+        created_at=now,
+        expires_at=tokens.grant_expires_at(session, asked.offline, world.policy, now),
+        session=None if asked.offline else session.public_id,
+        sid=session.public_id,
+        claims=asked.claims,
+    )
+    stored = AuthorizationCode(
+        digest=digest(code),
+        grant_id=grant.id,
+        redirect_uri=asked.redirect_uri,
+        redirect_uri_given=asked.redirect_uri_given,
+        code_challenge=asked.code_challenge,
+        nonce=asked.nonce,
+        issued_at=now,
+        expires_at=now + world.policy.tokens.code,
+    )
+    with world.store.begin() as tx:
+        tx.grants.open(grant, stored)
+        facts = tokens.evidence(proofs, world.policy, now)
+        record(world, tx, now, "grant.opened", grant, scope=" ".join(grant.scope), acr=facts.get("acr"), amr=facts.get("amr"))
+    return code
+
+
+def consented(world: World, account: Account, client: Client, scope: Iterable[str]) -> bool:
+    """Whether a person has already agreed that a client may have all this, not too long ago."""
+    since = world.clock() - world.policy.consent.client_consent_lifetime
+    with world.store.read() as tx:
+        return tx.client_consents.scopes(account.id, client.id, since).issuperset(scope)
