@@ -9,8 +9,8 @@ from werkzeug.datastructures import MultiDict
 LONGEST = 4096
 
 
-def _text(*, required: bool = True) -> fields.String:
-    return fields.String(required=required, load_default="", validate=validate.Length(min=1 if required else 0, max=LONGEST))
+def _text() -> fields.String:
+    return fields.String(required=True, validate=validate.Length(min=1, max=LONGEST))
 
 
 class _Form(Schema):

@@ -1,9 +1,9 @@
 """What every view needs at hand, and how each of them answers: pages, redirects, and the cookies that go with them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from flask import Request, Response, g, request
 
@@ -15,6 +15,20 @@ from idp.model import Account, Brand, Session, Source
 from idp.web.browser import Cookies, agent_of
 from idp.web.rendering import Pages
 
+# What every page tells the browser. A page of ours loads nothing from elsewhere, is framed nowhere and kept by no cache.
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+}
+_CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; "
+    "form-action {targets}; frame-ancestors 'none'; base-uri 'none'"
+)
 DEVICE_AGE = 400 * 24 * 3600
 _HERE_MAX = 512
 
@@ -79,19 +93,29 @@ class House:
             and self.world.vault.same(sent[0], self.token(purpose))
         )
 
-    def page(self, template: str, code: int = 200, *, locale: str | None = None, **context: Any) -> Response:
-        """A page, in the language of this answer, with what every page has."""
+    def page(
+        self, template: str, code: int = 200, *, locale: str | None = None, targets: Iterable[str] = (), **context: Any
+    ) -> Response:
+        """A page, in the language of this answer, with what every page has.
+
+        ``targets`` are addresses to which its form leads in the end: browsers hold redirects against form-action too.
+        """
         spoken = self.locale(locale)
         context.setdefault("here", self.here())
         context.setdefault("csrf", self.token())
         family, version = agent_of(request.headers.get("User-Agent", ""))
         untested = version < self.tested.get(family, 1 << 20) if self.tested else False
         body = self.pages.render(template, spoken, browser_untested=untested, request_id=self.request_id(request), **context)
-        return self._dress(Response(body, code, content_type="text/html; charset=utf-8"), spoken)
+        response = Response(body, code, headers=_HEADERS, content_type="text/html; charset=utf-8")
+        response.headers["Content-Security-Policy"] = _CSP.format(targets=" ".join(("'self'", *_origins(targets))))
+        if self.cookies.secure:
+            response.headers["Strict-Transport-Security"] = "max-age=63072000"
+        return self._dress(response, spoken)
 
     def away(self, address: str) -> Response:
         """See other: a form is never sent on (303, RFC 9700 4.12)."""
-        return self._dress(Response(status=303, headers={"Location": address}), None)
+        headers = {"Location": address, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+        return self._dress(Response(status=303, headers=headers), None)
 
     def error(self, status: int, name: str, detail: str = "", *, retry_href: str | None = None) -> Response:
         """An error as a page for people, with the way on and the contacts."""
@@ -119,3 +143,11 @@ class House:
         if spoken and "ui_locales" in request.args and spoken != self.cookies_language():
             self.cookies.give_language(response, spoken)
         return response
+
+
+def _origins(targets: Iterable[str]) -> Iterable[str]:
+    """The targets as sources of a content security policy: origins, or the scheme alone where there is no host."""
+    for target in targets:
+        parts = urlsplit(target)
+        web = parts.scheme in ("http", "https")
+        yield f"{parts.scheme}://{parts.netloc}" if web else f"{parts.scheme}:"

@@ -139,13 +139,21 @@ class Door:
         """The client's name, and the way back to it from a page that leads no further."""
         ask = looked.sign_in.ask
         client = self.world.clients.get(ask.client_id or "")
-        around: dict[str, Any] = {"client_name": client.name if client else ""}
+        targets = [value for name, value in ask.parameters if name == "redirect_uri"]
+        if client and not ask.parameters and client.initiate_login_uri:
+            targets = [client.initiate_login_uri]
+        around: dict[str, Any] = {"client_name": client.name if client else "", "targets": targets or self._only_target(client)}
         if isinstance(looked.step, Refused):
             home = client.initiate_login_uri if client else None
             around["back_href"] = (
                 f"/authorize/{looked.visit.transaction}" if ask.parameters else home or self.house.brand.home or None
             )
         return around
+
+    @staticmethod
+    def _only_target(client: Client | None) -> list[str]:
+        """Where the client is answered if it named no address: the one that it registered."""
+        return list(client.redirect_uris[:1]) if client else []
 
     def _told(self, step: Refused, looked: Looked) -> str | None:
         if step.until is None:

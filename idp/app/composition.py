@@ -1,0 +1,43 @@
+"""Where machines are made: the only place that opens the store, seats the vault and reads the clock."""
+
+import os
+from datetime import UTC, datetime
+
+from idp.flows.world import World
+from idp.settings import Settings, canonical
+from idp.store import Store, open_store
+from idp.vault import Hasher, HashPool, Vault
+
+
+def clock() -> datetime:
+    """Now, in UTC; a use case reads it once."""
+    return datetime.now(UTC)  # noqa: TID251 - the one place
+
+
+def make_vault(settings: Settings) -> Vault:
+    """The vault under the master key, with as many desks for hashing as there are cores unless settings say otherwise."""
+    hashing = settings.hashing
+    hasher = Hasher(hashing.memory_kib, hashing.iterations, hashing.parallelism)
+    pool = HashPool(hashing.concurrent or len(os.sched_getaffinity(0)), hashing.queue)
+    return Vault(settings.secrets.master_key, hasher, pool)
+
+
+def make_world(settings: Settings, store: Store | None = None) -> World:
+    """The World of these settings, over a store that is given or opened."""
+    opened = store or open_store(settings.database.url, settings.redis.url, pool_size=settings.database.pool_size)
+    return World(
+        store=opened,
+        vault=make_vault(settings),
+        policy=settings.policy,
+        clients=settings.clients,
+        resources=settings.resources,
+        issuer=settings.issuer,
+        clock=clock,
+        languages=settings.languages,
+    )
+
+
+def record_policy(world: World) -> None:
+    """Keep the text of the policy in force under its digest, so that every audit row can be read against it."""
+    with world.store.begin() as tx:
+        tx.policies.record(world.policy.digest, world.policy.name, canonical(world.policy), world.clock())

@@ -1,0 +1,47 @@
+"""Errors that no view answered, as pages: a malformed request, a full hash pool, a store that is down."""
+
+from flask import Flask, Response
+from flask_limiter import RateLimitExceeded
+from werkzeug.exceptions import HTTPException
+
+from idp.store import StoreDown
+from idp.vault import Busy
+from idp.web import House
+from idp.web.forms import Malformed
+
+_NAMES = {403: "forbidden", 404: "not_found", 405: "bad_request", 413: "bad_request", 429: "too_many"}
+
+
+def add_to(app: Flask, house: House) -> None:
+    """Register the handlers. Nobody gets in where the store is down: the answer is 503, never a way round."""
+
+    def http(error: HTTPException) -> Response:
+        status = error.code or 500
+        answer = house.error(status, _NAMES.get(status, "bad_request" if status < 500 else "error"))  # noqa: PLR2004
+        if status == 405:  # noqa: PLR2004
+            answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        return answer
+
+    def throttled(error: RateLimitExceeded) -> Response:
+        answer = house.error(429, "too_many")
+        answer.headers["Retry-After"] = str(error.limit.limit.get_expiry())
+        return answer
+
+    def busy(_: Busy) -> Response:
+        answer = house.error(503, "busy")
+        answer.headers["Retry-After"] = str(Busy.retry_after)
+        return answer
+
+    def down(_: StoreDown) -> Response:
+        answer = house.error(503, "unavailable")
+        answer.headers["Retry-After"] = "5"
+        return answer
+
+    def malformed(_: Malformed) -> Response:
+        return house.error(400, "bad_request")
+
+    app.register_error_handler(HTTPException, http)
+    app.register_error_handler(RateLimitExceeded, throttled)
+    app.register_error_handler(Busy, busy)
+    app.register_error_handler(StoreDown, down)
+    app.register_error_handler(Malformed, malformed)

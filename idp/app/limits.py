@@ -1,0 +1,40 @@
+"""Throttling by source address with flask-limiter: the limits are policy's, the counts are kept by the store."""
+
+from collections.abc import Callable
+
+from flask import Flask, Request, request
+from flask_limiter import Limiter
+
+from idp.flows.world import World
+from idp.web import Limits
+
+
+def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> tuple[Limits, Callable[[], None]]:
+    """The decorators that throttle pages, and the call that counts a failed client authentication.
+
+    A limiter that cannot count refuses (the store is down): limits never fail open.
+    """
+
+    def key() -> str:
+        return bucket(request)
+
+    limiter = Limiter(
+        key_func=key,
+        app=app,
+        storage_uri=world.store.throttle_uri,
+        storage_options=dict(world.store.throttle_options),
+        strategy="fixed-window",
+        swallow_errors=False,
+        key_prefix="idp",
+    )
+    rules = world.policy.rate_limits
+    pages: Limits = {
+        name: limiter.shared_limit(getattr(rules, name), scope=name) for name in ("sign_in", "invitation", "authorize")
+    }
+    failures = rules.token_failures
+
+    def count_failure() -> None:
+        with limiter.shared_limit(failures, scope="token_failures"):
+            return
+
+    return pages, count_failure
