@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, nodes
+from jinja2.runtime import Macro
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
@@ -33,6 +34,7 @@ Colour = tuple[int, int, int]
 # Macros that every page may use, in the order in which they use each other; and what only brand and language decide.
 _PARTS: Final = ("icons", "messages", "questions", "scopes", "form")
 _PIECES: Final = ("mark", "help", "untested")
+_SETTLED: Final = frozenset({"icon"})
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 _HEX: Final = re.compile(r"#[0-9a-fA-F]{6}")
 _MIDDLE: Final = 0.18
@@ -120,7 +122,8 @@ class _Spoken(Environment):
             extensions=["jinja2.ext.i18n"],
         )
         words.bind(self, locale)
-        self._folding = _Folding(words.gettext(locale), static)
+        self.settled: Final[dict[str, Callable[[str], str]]] = {"static": static}
+        self._folding = _Folding(words.gettext(locale), self.settled)
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
         """The environment's own globals, not a chain of maps that is walked at each rendering."""
@@ -131,19 +134,19 @@ class _Spoken(Environment):
 
 
 class _Folding(NodeTransformer):
-    """Replaces ``_("…")`` by its translation and ``static("…")`` by its address; values in a message stay to be escaped."""
+    """Replaces ``_("…")`` by its translation, and calls of ``settled`` functions with a constant by their result."""
 
-    def __init__(self, gettext: Callable[[str], str], static: Callable[[str], str]) -> None:
+    def __init__(self, gettext: Callable[[str], str], settled: Mapping[str, Callable[[str], str]]) -> None:
         self._gettext = gettext
-        self._static = static
+        self._settled = settled
 
     def visit_Call(self, call: nodes.Call) -> nodes.Node:  # noqa: N802 - the name of the node
         """A call that can be settled becomes a constant, or constants joined with values."""
         self.generic_visit(call)
         if not (isinstance(call.node, nodes.Name) and len(call.args) == 1 and isinstance(call.args[0], nodes.Const)):
             return call
-        if call.node.name == "static":
-            return nodes.Const(self._static(call.args[0].value))
+        if call.node.name in self._settled:
+            return nodes.Const(self._settled[call.node.name](call.args[0].value))
         if call.node.name == "_":
             return _message(self._gettext(call.args[0].value), {pair.key: pair.value for pair in call.kwargs})
         return call
@@ -165,7 +168,10 @@ def _spoken(words: Words, brand: Brand, templates: Path, locale: str, addresses:
     logo = addresses[Path(brand.logo).name] if brand.logo else ""
     environment.globals.update(DEFAULTS, brand=brand, locale=locale, languages=words.names, logo_src=logo)
     for part in _PARTS:
-        environment.globals.update(vars(environment.get_template(f"_{part}.html").module))
+        held = vars(environment.get_template(f"_{part}.html").module)
+        macros = {name: macro for name, macro in held.items() if isinstance(macro, Macro)}
+        environment.globals.update(macros)
+        environment.settled.update({name: macros[name] for name in _SETTLED & macros.keys()})
     for piece in _PIECES:
         environment.globals[piece] = Markup(environment.get_template(f"_{piece}.html").render())  # noqa: S704 - a template's
     return {name: environment.get_template(name) for name in environment.list_templates(filter_func=_is_page)}
@@ -197,6 +203,7 @@ def _scheme(accent: Colour, *, sheet: Colour, ink: Colour, tints: tuple[float, f
     shades = {
         "accent": accent,
         "on-accent": max(((255, 255, 255), (10, 12, 14)), key=lambda text: contrast(text, accent)),
+        "accent-edge": _readable(accent, sheet, far, 3.1),
         "accent-strong": _mix(far, accent, 0.18),
         "link": link,
         "sheet": sheet,
