@@ -1,0 +1,171 @@
+"""Contradictions of a policy with itself, one row each: what is changed, and which key is named with which remedy."""
+
+from dataclasses import fields, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from idp.policies.judgement import contradictions
+from idp.policies.policy import Policy, Recovery, RecoveryMethod
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+
+
+def policy(**sections: dict[str, Any]) -> Policy:
+    base = Policy()
+    return replace(base, **{name: replace(getattr(base, name), **changes) for name, changes in sections.items()})
+
+
+NO_QUESTION: dict[str, dict[str, Any]] = {
+    "security_question": {"enabled": False},
+    "registration": {"enrolment": ("password", "pin")},
+    "inactivity": {"reactivate_by": ("email_code",)},
+    "step_up": {"extra_by": ("email_code",)},
+    "recovery": {
+        "password": RecoveryMethod(prove_by=("email_code",)),
+        "pin": RecoveryMethod(identify_by=("username",), prove_by=("email_code",), then="mail_new"),
+    },
+}
+NO_PIN: dict[str, dict[str, Any]] = {
+    "pin": {"enabled": False},
+    "registration": {"enrolment": ("password", "question")},
+    "step_up": {"sign_in": "pwd"},
+}
+
+ROWS: list[tuple[dict[str, dict[str, Any]], str, str, str]] = [
+    ({"password": {"min_length": 65, "max_length": 64}}, "password.min_length", "65 is more than the 64", "max_length"),
+    ({"security_question": {"questions": ()}}, "security_question.questions", "none is offered", "List at least one"),
+    ({"security_question": {"questions": ("pet", "pet")}}, "security_question.questions", "listed twice", "Keep one"),
+    ({"security_question": {"questions": ("Your pet?",)}}, "security_question.questions", '"Your pet?" is not a key', "lower-case"),
+    ({"lockout": {"threshold": 60}}, "lockout.cumulative_cap", "50 is less than the 60 of lockout.threshold", "Raise it to 60"),
+    ({"lockout": {"known_device_threshold": 51}}, "lockout.cumulative_cap", "known_device_threshold", "Raise it to 51"),
+    ({"inactivity": {"expire_after": 120 * DAY}}, "inactivity.expire_after", "120d is not longer than the 120d", "Raise it"),
+    ({"inactivity": {"in_force_since": "2026-02-30"}}, "inactivity.in_force_since", "not a date", "YYYY-MM-DD"),
+    ({"inactivity": {"in_force_since": "20260201"}}, "inactivity.in_force_since", "not a date", "YYYY-MM-DD"),
+    ({"inactivity": {"activity": ()}}, "inactivity.activity", "nothing counts", "sign_in"),
+    ({"inactivity": {"activity": ("refresh",)}}, "inactivity.activity", "signing in does not count", "sign_in"),
+    ({"inactivity": {"reactivate_by": ()}}, "inactivity.reactivate_by", "nothing reactivates", "email_code"),
+    ({"inactivity": {"suspend_reminders": (120 * DAY,)}}, "inactivity.suspend_reminders", "120d ahead", "shorter than 120d"),
+    ({"inactivity": {"suspend_reminders": (0 * DAY,)}}, "inactivity.suspend_reminders", "0s ahead", "longer than nothing"),
+    ({"inactivity": {"expire_reminders": (181 * DAY,)}}, "inactivity.expire_reminders", "181d ahead", "shorter than 180d"),
+    ({"inactivity": {"expire_reminders": (3 * DAY, 3 * DAY)}}, "inactivity.expire_reminders", "listed twice", "Keep one"),
+    ({"inactivity": {"suspend_reminders": ()}}, "inactivity.suspend_reminders", "none is listed", "require_reminders"),
+    ({"session": {"idle": 13 * HOUR}}, "session.idle", "13h is longer than the 12h", "raise session.absolute"),
+    ({"session": {"warn_before": 30 * MINUTE}}, "session.warn_before", "30m is not shorter than the 30m", "raise session.idle"),
+    ({"recovery": {"password": RecoveryMethod(identify_by=())}}, "recovery.password.identify_by", "nothing identifies", "email"),
+    (
+        {"recovery": {"password": RecoveryMethod(then="mail_username")}},
+        "recovery.password.then",
+        "does not recover a password",
+        '"choose_new" or "mail_temporary"',
+    ),
+    (
+        {"recovery": {"password": RecoveryMethod(prove_by=(), then="choose_new")}},
+        "recovery.password.prove_by",
+        "without any proof",
+        "email_code",
+    ),
+    ({"recovery": {"code_length": 4, "code_tries": 4}}, "recovery.code_tries", "4 tries at a code of 4", "Lower it to 3"),
+    ({"registration": {"enrolment": ("pin", "question")}}, "registration.enrolment", '"password" is missing', "Add"),
+    ({"registration": {"enrolment": ("password", "question")}}, "registration.enrolment", "the PIN is enabled", 'Add "pin"'),
+    ({"registration": {"enrolment": ("password", "pin")}}, "registration.enrolment", "question is enabled", 'Add "question"'),
+    (NO_PIN | {"registration": {}}, "registration.enrolment", '"pin" is listed but pin.enabled is false', "Remove it"),
+    (NO_QUESTION | {"registration": {}}, "registration.enrolment", '"question" is listed', "Remove it"),
+    (NO_QUESTION | {"inactivity": {}}, "inactivity.reactivate_by", '"answer" is asked', "email_code"),
+    (NO_QUESTION | {"step_up": {}}, "step_up.extra_by", '"answer" is asked', "email_code"),
+    (NO_PIN | {"step_up": {}}, "step_up.sign_in", "can't be reached: pin.enabled is false", 'Write "pwd"'),
+    ({"step_up": {"sign_in": "pwd"}}, "step_up.sign_in", "less than a sign-in with a PIN", 'Write "pwd+pin"'),
+    ({"step_up": {"sign_in": "extra", "extra_by": ()}}, "step_up.sign_in", "extra_by is empty", "List a proof"),
+    ({"registration": {"match_customer": ("surname",)}}, "registration.match_customer", "nobody can register", "registration.open"),
+    ({"registration": {"fields": ("email",)}}, "registration.fields", "nobody can register", "registration.open"),
+    (
+        {"registration": {"open": True, "fields": ("email",), "match_customer": ("surname",)}},
+        "registration.match_customer",
+        '"surname" must match',
+        "registration.fields",
+    ),
+    (
+        {"registration": {"open": True, "fields": ("email",), "confirm_by": ("sms",)}},
+        "registration.confirm_by",
+        "a code goes by sms",
+        'Add "mobile"',
+    ),
+    (
+        {"registration": {"open": True, "code_lifetime": 3 * DAY, "purge_unconfirmed_after": 2 * DAY}},
+        "registration.purge_unconfirmed_after",
+        "purged before",
+        "code_lifetime",
+    ),
+    ({"consent": {"terms": "accept"}}, "consent.terms_version", "have no version", "Name the version"),
+    ({"consent": {"purposes": ("news", "news")}}, "consent.purposes", "listed twice", "Keep one"),
+    ({"rate_limits": {"sign_in": "60 per minute"}}, "rate_limits.sign_in", "is not a rate", "20/minute"),
+    ({"rate_limits": {"recovery": "0/minute"}}, "rate_limits.recovery", "is not a rate", "20/minute"),
+    ({"rate_limits": {"authorize": "٣/minute"}}, "rate_limits.authorize", "is not a rate", "20/minute"),
+    ({"rate_limits": {"authorize": "1/minute\n"}}, "rate_limits.authorize", '"1/minute?" is not a rate', "20/minute"),
+    ({"tokens": {"access_token": HOUR, "refresh_idle": 30 * MINUTE}}, "tokens.access_token", "1h is longer", "refresh_idle"),
+    ({"tokens": {"refresh_idle": 31 * DAY}}, "tokens.refresh_idle", "31d is longer than the 30d", "refresh_absolute"),
+]
+
+
+@pytest.mark.parametrize(("changes", "key", "what", "remedy"), ROWS, ids=[f"{row[1]}-{n}" for n, row in enumerate(ROWS)])
+def test_a_contradiction_is_named_alone_with_its_remedy(
+    changes: dict[str, dict[str, Any]], key: str, what: str, remedy: str
+) -> None:
+    (finding,) = contradictions(policy(**changes))
+    assert finding.key == key
+    assert what in finding.what
+    assert remedy in finding.remedy
+    assert not finding.what.endswith(".")
+    assert finding.remedy.endswith(".")
+
+
+@pytest.mark.parametrize("name", ["username", "password", "pin"])
+def test_recovery_by_an_answer_needs_a_question(name: str) -> None:
+    ends: dict[str, Any] = {"username": "mail_username", "password": "mail_temporary", "pin": "mail_new"}
+    changes = NO_QUESTION["recovery"] | {name: RecoveryMethod(prove_by=("answer",), then=ends[name])}
+    (finding,) = contradictions(policy(**(NO_QUESTION | {"recovery": changes})))
+    assert finding.key == f"recovery.{name}.prove_by"
+    assert "security_question.enabled" in finding.keys
+
+
+SOUND: list[dict[str, dict[str, Any]]] = [
+    {},
+    NO_PIN,
+    NO_QUESTION,
+    {"recovery": {"code_length": 4, "code_tries": 3}},
+    {"recovery": {"pin": RecoveryMethod(enabled=False, identify_by=(), then="mail_username")}},
+    {"inactivity": {"suspend_after": None, "reactivate_by": ()}},
+    {"inactivity": {"expire_after": None, "expire_reminders": ()}},
+    {"inactivity": {"suspend_reminders": (), "expire_reminders": (), "require_reminders": False}},
+    {"inactivity": {"in_force_since": "2028-02-29"}},
+    {"consent": {"terms": "notice", "terms_version": "3"}},
+    {"registration": {"open": True, "fields": ("email", "surname"), "match_customer": ("surname",)}},
+    {"registration": {"open": True, "fields": ("number",), "confirm_by": ("sms",)}},
+]
+
+
+@pytest.mark.parametrize("changes", SOUND, ids=range(len(SOUND)))
+def test_a_policy_that_can_be_lived_by_is_sound(changes: dict[str, dict[str, Any]]) -> None:
+    assert contradictions(policy(**changes)) == []
+
+
+def test_every_key_named_is_a_key_of_the_policy() -> None:
+    for changes, *_ in ROWS:
+        for finding in contradictions(policy(**changes)):
+            for key in finding.keys:
+                held: Any = Policy()
+                for part in key.split("."):
+                    assert part in {field.name for field in fields(held)}, key
+                    held = getattr(held, part)
+
+
+def test_all_contradictions_are_found_at_once() -> None:
+    both = policy(session={"idle": 13 * HOUR}, rate_limits={"sign_in": "x"}, consent={"terms": "accept"})
+    assert [finding.key for finding in contradictions(both)] == ["session.idle", "consent.terms_version", "rate_limits.sign_in"]
+
+
+def test_recovery_defaults_are_sound_where_there_is_no_pin() -> None:
+    assert contradictions(replace(policy(**NO_PIN), recovery=Recovery())) == []
