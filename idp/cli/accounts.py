@@ -1,0 +1,200 @@
+"""`idp accounts`: invite people, help them, and see where they stand. No command shows or takes a secret."""
+
+import getpass
+import sys
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from idp.app.composition import make_world
+from idp.flows import assist, invite
+from idp.flows.assist import Act
+from idp.flows.invite import NotInvited, Person
+from idp.flows.world import World
+from idp.model import Account, Client
+from idp.policies import lockout
+from idp.policies.credentials import canonical_username
+from idp.policies.lifecycle import active_since, missing_pieces, standing
+from idp.settings import from_environment
+
+_TOLD = {
+    "username_form": "A username has 3 to 64 characters and no spaces.",
+    "username_taken": "That username is taken.",
+    "unknown": "There is no account of that name.",
+    "already_came": "This person has already chosen a password.",
+}
+
+
+@click.group()
+def accounts() -> None:
+    """Invite people and help them."""
+
+
+@accounts.command("invite")
+@click.argument("username")
+@click.option("--email", required=True, help="Where the invitation goes.")
+@click.option("--name", required=True, help='Given and family name, as in "Maria Rossi".')
+@click.option("--mobile", help="Mobile number in international form.")
+@click.option("--language", default="en", show_default=True, help="Language of letters.")
+@click.option("--zone", default="UTC", show_default=True, help="Time zone of letters.")
+@click.option("--entitlement", "entitlements", multiple=True, help="A tool the person may use; may be repeated.")
+@click.option("--portal", "client_id", help="Client to which the person goes after enrolment (default: the only one).")
+def invite_(
+    username: str,
+    email: str,
+    name: str,
+    mobile: str | None,
+    language: str,
+    zone: str,
+    entitlements: tuple[str, ...],
+    client_id: str | None,
+) -> None:
+    """Provision access for USERNAME and mail the one-time link."""
+    world = _world()
+    _checked(world, email, language, zone, entitlements)
+    given, _, family = name.strip().partition(" ")
+    person = Person(username, email, given, family, mobile, language, zone, frozenset(entitlements))
+    _told(invite.invite(world, person, _portal(world, client_id), _actor()), world)
+
+
+@accounts.command("invite-again")
+@click.argument("username")
+@click.option("--portal", "client_id", help="Client to which the person goes after enrolment (default: the only one).")
+def invite_again(username: str, client_id: str | None) -> None:
+    """Mail a fresh link to USERNAME; the one before it dies."""
+    world = _world()
+    _told(invite.invite_again(world, username, _portal(world, client_id), _actor()), world)
+
+
+@accounts.command("list")
+@click.option("--after", default="", help="Start after this account id.")
+@click.option("--limit", default=100, show_default=True, help="How many.")
+def list_(after: str, limit: int) -> None:
+    """List accounts and where they stand."""
+    world = _world()
+    table = Table("id", "username", "name", "standing", "active since", box=None)
+    with world.store.read() as tx:
+        for account in tx.accounts.list(after=after, limit=limit):
+            table.add_row(account.id, account.username, account.full_name, *_stands(world, account))
+    Console().print(table)
+
+
+@accounts.command()
+@click.argument("username")
+def show(username: str) -> None:
+    """Show where USERNAME stands: state, missing pieces, counters and locks."""
+    world = _world()
+    with world.store.read() as tx:
+        account = _found(tx.accounts.by_username(canonical_username(username)))
+        counters = tx.counters.of(account.id)
+    stands, since = _stands(world, account)
+    rows = {
+        "account": account.id,
+        "username": account.username,
+        "name": account.full_name,
+        "standing": stands,
+        "active since": since,
+        "still to do": ", ".join(missing_pieces(account, world.policy)) or "nothing",
+        "entitlements": ", ".join(sorted(account.entitlements)) or "none",
+    }
+    console = Console()
+    for label, value in rows.items():
+        console.print(f"{label:<14}{value}", highlight=False)
+    for counter in counters:
+        shut = lockout.state(counter, world.clock())
+        state = (
+            "open"
+            if shut is None
+            else f"locked until {shut.until:%Y-%m-%d %H:%M:%S} UTC"
+            if shut.until
+            else "disabled until recovery"
+        )
+        device = "known device" if counter.device else "other devices"
+        console.print(
+            f"{counter.factor:<14}{device}: {counter.failures} in the window, {counter.consecutive} in a row; {state}",
+            highlight=False,
+        )
+
+
+@accounts.command()
+@click.argument("username")
+def unlock(username: str) -> None:
+    """Lift the timed locks of USERNAME; the count towards the cumulative cap stays."""
+    lifted = assist.unlock(_world(), username, _actor())
+    if lifted is None:
+        raise click.ClickException(_TOLD["unknown"])
+    click.echo(f"{lifted} lock(s) lifted.")
+
+
+def _act(name: str, act: Act, told: str) -> None:
+    @accounts.command(name, help=told)
+    @click.argument("username")
+    def run(username: str) -> None:
+        account = assist.change_state(_world(), username, act, _actor())
+        if account is None:
+            raise click.ClickException("There is nothing to do: no such account, or its state does not allow it.")
+        click.echo(f"{account.username}: done.")
+
+
+_act("block", Act.BLOCK, "Block USERNAME: sessions and tokens end at once.")
+_act("unblock", Act.UNBLOCK, "Let USERNAME in again.")
+_act("close", Act.CLOSE, "Close the account of USERNAME for ever.")
+
+
+def _world() -> World:
+    return make_world(from_environment())
+
+
+def _actor() -> str:
+    return f"cli:{getpass.getuser()}"
+
+
+def _stands(world: World, account: Account) -> tuple[str, str]:
+    since = active_since(account, world.policy.inactivity)
+    return standing(account, world.policy, world.clock()).value, f"{since:%Y-%m-%d %H:%M}"
+
+
+def _found(account: Account | None) -> Account:
+    if account is None:
+        raise click.ClickException(_TOLD["unknown"])
+    return account
+
+
+def _portal(world: World, client_id: str | None) -> str | None:
+    portals: list[Client] = [client for client in world.clients.values() if client.initiate_login_uri]
+    if client_id is None:
+        return portals[0].id if len(portals) == 1 else None
+    if client_id not in {client.id for client in portals}:
+        raise click.ClickException(f"{client_id} is no client with an initiate_login_uri.")
+    return client_id
+
+
+def _checked(world: World, email: str, language: str, zone: str, entitlements: tuple[str, ...]) -> None:
+    """Refuse what would make a letter or a token that cannot work."""
+    from zoneinfo import available_timezones  # noqa: PLC0415 - reads the zone files
+
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - only here
+
+    try:
+        validate_email(email, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as refused:
+        raise click.ClickException(f"{email}: {refused}") from refused
+    if language not in world.languages:
+        raise click.ClickException(f"{language} is none of the languages: {', '.join(world.languages)}.")
+    if zone not in available_timezones():
+        raise click.ClickException(f"{zone} is no time zone.")
+    known = {name for resource in world.resources.values() for name in resource.scopes.values() if name}
+    unknown = sorted(set(entitlements) - known)
+    if unknown:
+        raise click.ClickException(
+            f"Unknown entitlement {', '.join(unknown)}; there are: {', '.join(sorted(known)) or 'none'}."
+        )
+
+
+def _told(result: Account | NotInvited, world: World) -> None:
+    if isinstance(result, NotInvited):
+        click.echo(_TOLD[result.why], err=True)
+        sys.exit(1)
+    hours = world.policy.registration.invitation_lifetime.total_seconds() / 3600
+    click.echo(f"Invited {result.username} ({result.id}); the link works for {hours:g} hours.")
