@@ -1,7 +1,7 @@
 """Registered clients, from ``config/clients.toml``: who they are, where answers go and what they may ask for."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -57,8 +57,11 @@ class ClientsFile:
     clients: Mapping[str, ClientTable] = field(default_factory=dict)
 
 
-def read_clients(reader: Reader, resources: Mapping[str, Resource], place: Place) -> dict[str, Client]:
-    """The clients of the reader's document, keyed by id; problems are left with the reader."""
+def read_clients(reader: Reader, resources: Mapping[str, Resource] | None, place: Place) -> dict[str, Client]:
+    """The clients of the reader's document, keyed by id; problems are left with the reader.
+
+    ``resources`` is None where they could not be read: what clients say of them is then not judged.
+    """
     file = reader.read(ClientsFile, reader.document.table)
     tables = file.clients if file else {}
     return {name: _Judge(reader, name, table, resources, place).client() for name, table in tables.items()}
@@ -71,7 +74,7 @@ class _Judge:
     reader: Reader
     id: str
     table: ClientTable
-    resources: Mapping[str, Resource]
+    resources: Mapping[str, Resource] | None
     place: Place
 
     def client(self) -> Client:
@@ -153,19 +156,20 @@ class _Judge:
                 self._refuse((key, number), *refusal)
 
     def _scopes(self) -> None:
+        if self.resources is None:
+            return
         asked = self.table.scope.split()
-        offered = [*PEOPLE_SCOPES, *(scope for found in self._named("resources") for scope in found.scopes)]
+        own = [resource for resource in self.resources.values() if resource.name in self.table.resources]
+        offered = [*PEOPLE_SCOPES, *(scope for resource in own for scope in resource.scopes)]
         for scope in asked:
             if scope not in offered:
                 self._refuse("scope", f"{quoted(scope)} is offered by none of the client's resources", closest(scope, offered))
         if len(set(asked)) < len(asked):
             self._refuse("scope", "a scope is listed twice", "Keep one of the two.")
 
-    def _named(self, key: str) -> Iterator[Resource]:
-        names: tuple[str, ...] = getattr(self.table, key)
-        return (resource for resource in self.resources.values() if resource.name in names)
-
     def _identifiers(self, key: str) -> tuple[str, ...]:
+        if self.resources is None:
+            return ()
         known = {resource.name: identifier for identifier, resource in self.resources.items()}
         for number, name in enumerate(getattr(self.table, key)):
             if name not in known:

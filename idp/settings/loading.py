@@ -58,14 +58,16 @@ class _Loading:
         file = self._file(document) if document else None
         policy = self._policy(file.profile if file else DEFAULT_PROFILE)
         resources_reader = self._reader("resources.toml")
-        resources = read_resources(resources_reader, policy) if resources_reader else {}
+        longest = policy.tokens.access_token if policy else None
+        resources = read_resources(resources_reader, longest) if resources_reader else {}
         self._keep(resources_reader)
         clients_reader = self._reader("clients.toml")
         place = Place(self.directory, self.environ)
-        clients = read_clients(clients_reader, resources, place) if clients_reader else {}
+        judged = resources if resources_reader and not resources_reader.problems else None
+        clients = read_clients(clients_reader, judged, place) if clients_reader else {}
         self._keep(clients_reader)
         key = self._master_key(file)
-        if file is None or key is None:
+        if file is None or policy is None or key is None:
             return None
         return Settings(
             issuer=file.issuer,
@@ -115,14 +117,14 @@ class _Loading:
             what = "debugging is on where people sign in: it shows code and secrets"
             self.problems.append(Problem(ENVIRONMENT, 0, "FLASK_DEBUG", what, "Unset it."))
 
-    def _policy(self, profile: str) -> Policy:
+    def _policy(self, profile: str) -> Policy | None:
         if not _PROFILE.fullmatch(profile):
-            return Policy()
+            return None
         try:
             return load_policy(self.directory / "policies" / f"{profile}.toml")
         except ConfigurationError as error:
             self.problems += error.problems
-            return Policy()
+            return None
 
     def _master_key(self, file: SettingsFile | None) -> bytes | None:
         path = master_key_path(file.secrets.master_key_file if file else None, self.environ)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from idp.model import Resource
-from idp.policies.policy import HOURS, MINUTES, Level, Policy
+from idp.policies.policy import HOURS, MINUTES, Level
 from idp.settings.addresses import refused_identifier
 from idp.settings.document import quoted
 from idp.settings.reader import Reader, plain
@@ -34,13 +34,16 @@ class ResourcesFile:
     resources: Mapping[str, ResourceTable] = field(default_factory=dict)
 
 
-def read_resources(reader: Reader, policy: Policy) -> dict[str, Resource]:
-    """The resources of the reader's document, keyed by identifier; problems are left with the reader."""
+def read_resources(reader: Reader, longest: timedelta | None) -> dict[str, Resource]:
+    """The resources of the reader's document, keyed by identifier; problems are left with the reader.
+
+    ``longest`` is the policy's life of an access token, or None where the policy could not be read.
+    """
     file = reader.read(ResourcesFile, reader.document.table)
     resources: dict[str, Resource] = {}
     scopes: dict[str, str] = {}
     for name, table in file.resources.items() if file else ():
-        _judge(reader, name, table, policy)
+        _judge(reader, name, table, longest)
         _judge_scopes(reader, name, table, scopes)
         if table.identifier in resources:
             what = f"the identifier is that of {resources[table.identifier].name} already"
@@ -49,15 +52,14 @@ def read_resources(reader: Reader, policy: Policy) -> dict[str, Resource]:
     return resources
 
 
-def _judge(reader: Reader, name: str, table: ResourceTable, policy: Policy) -> None:
+def _judge(reader: Reader, name: str, table: ResourceTable, longest: timedelta | None) -> None:
     here = ("resources", name)
     if not _NAME.fullmatch(name):
         reader.refuse(here, f"{quoted(name)} is not a name", 'Write lower-case words joined by "-".')
     refusal = refused_identifier(table.identifier)
     if refusal is not None:
         reader.refuse((*here, "identifier"), *refusal)
-    longest = policy.tokens.access_token
-    if table.token_lifetime > longest:
+    if longest is not None and table.token_lifetime > longest:
         what = f"{plain(table.token_lifetime)} is longer than the {plain(longest)} the policy gives access tokens"
         reader.refuse((*here, "token_lifetime"), what, "Lower it, or raise tokens.access_token in the policy.")
 

@@ -39,7 +39,12 @@ ROWS: list[tuple[dict[str, dict[str, Any]], str, str, str]] = [
     ({"password": {"min_length": 65, "max_length": 64}}, "password.min_length", "65 is more than the 64", "max_length"),
     ({"security_question": {"questions": ()}}, "security_question.questions", "none is offered", "List at least one"),
     ({"security_question": {"questions": ("pet", "pet")}}, "security_question.questions", "listed twice", "Keep one"),
-    ({"security_question": {"questions": ("Your pet?",)}}, "security_question.questions", '"Your pet?" is not a key', "lower-case"),
+    (
+        {"security_question": {"questions": ("Your pet?",)}},
+        "security_question.questions",
+        '"Your pet?" is not a key',
+        "lower-case",
+    ),
     ({"lockout": {"threshold": 60}}, "lockout.cumulative_cap", "50 is less than the 60 of lockout.threshold", "Raise it to 60"),
     ({"lockout": {"known_device_threshold": 51}}, "lockout.cumulative_cap", "known_device_threshold", "Raise it to 51"),
     ({"inactivity": {"expire_after": 120 * DAY}}, "inactivity.expire_after", "120d is not longer than the 120d", "Raise it"),
@@ -55,7 +60,12 @@ ROWS: list[tuple[dict[str, dict[str, Any]], str, str, str]] = [
     ({"inactivity": {"suspend_reminders": ()}}, "inactivity.suspend_reminders", "none is listed", "require_reminders"),
     ({"session": {"idle": 13 * HOUR}}, "session.idle", "13h is longer than the 12h", "raise session.absolute"),
     ({"session": {"warn_before": 30 * MINUTE}}, "session.warn_before", "30m is not shorter than the 30m", "raise session.idle"),
-    ({"recovery": {"password": RecoveryMethod(identify_by=())}}, "recovery.password.identify_by", "nothing identifies", "email"),
+    (
+        {"recovery": {"password": RecoveryMethod(identify_by=())}},
+        "recovery.password.identify_by",
+        "nothing identifies",
+        "email",
+    ),
     (
         {"recovery": {"password": RecoveryMethod(then="mail_username")}},
         "recovery.password.then",
@@ -79,7 +89,12 @@ ROWS: list[tuple[dict[str, dict[str, Any]], str, str, str]] = [
     (NO_PIN | {"step_up": {}}, "step_up.sign_in", "can't be reached: pin.enabled is false", 'Write "pwd"'),
     ({"step_up": {"sign_in": "pwd"}}, "step_up.sign_in", "less than a sign-in with a PIN", 'Write "pwd+pin"'),
     ({"step_up": {"sign_in": "extra", "extra_by": ()}}, "step_up.sign_in", "extra_by is empty", "List a proof"),
-    ({"registration": {"match_customer": ("surname",)}}, "registration.match_customer", "nobody can register", "registration.open"),
+    (
+        {"registration": {"match_customer": ("surname",)}},
+        "registration.match_customer",
+        "nobody can register",
+        "registration.open",
+    ),
     ({"registration": {"fields": ("email",)}}, "registration.fields", "nobody can register", "registration.open"),
     (
         {"registration": {"open": True, "fields": ("email",), "match_customer": ("surname",)}},

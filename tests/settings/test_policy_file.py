@@ -65,18 +65,24 @@ ONE: list[tuple[str | bytes, str]] = [
     ),
     (
         'name = "x"\n[session]\nidle = "1h30m"\n',
-        ':3: session.idle: "1h30m" is not a duration up to 36500d. '
-        'Write one number and one unit in quotes: "90s", "30m", "12h" or "120d".',
+        (
+            ':3: session.idle: "1h30m" is not a duration up to 36500d. '
+            'Write one number and one unit in quotes: "90s", "30m", "12h" or "120d".'
+        ),
     ),
     (
         'name = "x"\n[session]\nidle = "never"\n',
-        ':3: session.idle: "never" is not a duration up to 36500d. '
-        'Write one number and one unit in quotes: "90s", "30m", "12h" or "120d".',
+        (
+            ':3: session.idle: "never" is not a duration up to 36500d. '
+            'Write one number and one unit in quotes: "90s", "30m", "12h" or "120d".'
+        ),
     ),
     (
         'name = "x"\n[session]\nremember_me = "always"\n',
-        ':3: session.remember_me: "always" is not one of the choices. '
-        'Write one of "off", "username", "password_on_known_device".',
+        (
+            ':3: session.remember_me: "always" is not one of the choices. '
+            'Write one of "off", "username", "password_on_known_device".'
+        ),
     ),
     (
         'name = "x"\n[registration]\nenrolment = [\n  "password",\n  "pins",\n]\n',
@@ -96,18 +102,25 @@ ONE: list[tuple[str | bytes, str]] = [
     ),
     (
         'name = "x"\n[inactivity]\nsuspend_reminders = ["130d"]\n',
-        ":3: inactivity.suspend_reminders: a reminder 130d ahead does not fall within the 120d of inactivity.suspend_after. "
-        "Keep each reminder longer than nothing and shorter than 120d.",
+        (
+            ":3: inactivity.suspend_reminders: a reminder 130d ahead does not fall within the 120d "
+            "of inactivity.suspend_after. "
+            "Keep each reminder longer than nothing and shorter than 120d."
+        ),
     ),
     (
         'name = "x"\n[inactivity]\n\nsuspend_after = "20d"\n',
-        ":4: inactivity.suspend_reminders: a reminder 30d ahead does not fall within the 20d of inactivity.suspend_after. "
-        "Keep each reminder longer than nothing and shorter than 20d.",
+        (
+            ":4: inactivity.suspend_reminders: a reminder 30d ahead does not fall within the 20d of inactivity.suspend_after. "
+            "Keep each reminder longer than nothing and shorter than 20d."
+        ),
     ),
     (
         'name = "x"\ndigest = "0"\n',
-        ":2: digest: unknown key. Remove it, or use one of: about, consent, inactivity, lockout, name, password, pin, "
-        "rate_limits, recovery, registration, retention, security_question, session, step_up, temporary_password, tokens.",
+        (
+            ":2: digest: unknown key. Remove it, or use one of: about, consent, inactivity, lockout, name, password, pin, "
+            "rate_limits, recovery, registration, retention, security_question, session, step_up, temporary_password, tokens."
+        ),
     ),
     (
         'name = "x"\n[pin]\nlength = 99999999999999999999\n',
@@ -145,8 +158,11 @@ ONE: list[tuple[str | bytes, str]] = [
     ("name = " + "9" * 5000, ":1: a number in the file has thousands of digits. Write a shorter one."),
     (
         'name = "x"\n"\\u001b[31m" = 1\n',
-        ':2: "\\u001b[31m": unknown key. Remove it, or use one of: about, consent, inactivity, lockout, name, password, pin, '
-        "rate_limits, recovery, registration, retention, security_question, session, step_up, temporary_password, tokens.",
+        (
+            ':2: "\\u001b[31m": unknown key. Remove it, or use one of: about, consent, inactivity, '
+            "lockout, name, password, pin, "
+            "rate_limits, recovery, registration, retention, security_question, session, step_up, temporary_password, tokens."
+        ),
     ),
 ]
 
