@@ -1,0 +1,58 @@
+"""The application as a server runs it: the doors behind their front, with health beside them."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from idp.app import health, logs
+from idp.app.composition import make_world
+from idp.app.factory import create_app
+from idp.app.health import Health
+from idp.app.intake import Intake, close_idle
+from idp.app.observe import Metrics, observed, tell_fault
+from idp.settings import Settings, load
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+# Threads that may wait for slow bodies, beside those that work and those that hash.
+BODY_ROOM = 64
+
+
+def make_application(settings: Settings, metrics: Metrics | None = None) -> "WSGIApplication":
+    """The whole WSGI application of these settings."""
+    world = make_world(settings)
+    app = create_app(settings, world)
+    # Flask would log the address, which can hold a code.
+    app.log_exception = lambda info: tell_fault(_environ(), info[1] or RuntimeError())  # type: ignore[method-assign]
+    state = Health(health.checks(world.store, redis=settings.redis.url is not None))
+    return observed(
+        app,
+        trusted_hops=settings.server.trusted_hops,
+        intake=Intake(settings.server.max_body, room=BODY_ROOM, evict=close_idle),
+        metrics=metrics or Metrics(),
+        aside={"/healthz": state.alive, "/readyz": state.ready},
+    )
+
+
+def load_application(directory: Path) -> "WSGIApplication":
+    """What a worker process does first: read the settings, set up logging, build the application."""
+    settings = load(directory, os.environ)  # noqa: TID251 - handed to the settings, which read it
+    logs.configure(settings.log.level, settings.log.format)
+    application = make_application(settings)
+    # The server copies the environment into every request's environ: secrets need not be there.
+    for name in [name for name in os.environ if name.startswith("IDP_")]:  # noqa: TID251 - taken out, not read
+        del os.environ[name]  # noqa: TID251 - as above
+    return application
+
+
+def threads(settings: Settings) -> int:
+    """Threads of a worker: those that work, those that hash or wait to, and those that wait for slow bodies."""
+    hashing = settings.hashing
+    return settings.server.threads + (hashing.concurrent or os.cpu_count() or 1) + hashing.queue + BODY_ROOM
+
+
+def _environ() -> "dict[str, object]":
+    from flask import request  # noqa: PLC0415 - bound while a request is under way
+
+    return request.environ
