@@ -2,7 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from flask import request
 
 from idp.app import health, logs
 from idp.app.composition import make_world
@@ -23,8 +25,7 @@ def make_application(settings: Settings, metrics: Metrics | None = None) -> "WSG
     """The whole WSGI application of these settings."""
     world = make_world(settings)
     app = create_app(settings, world)
-    # Flask would log the address, which can hold a code.
-    app.log_exception = lambda info: tell_fault(_environ(), info[1] or RuntimeError())  # type: ignore[method-assign]
+    app.log_exception = _log_exception  # type: ignore[method-assign]
     state = Health(health.checks(world.store, redis=settings.redis.url is not None))
     return observed(
         app,
@@ -52,7 +53,6 @@ def threads(settings: Settings) -> int:
     return settings.server.threads + (hashing.concurrent or os.cpu_count() or 1) + hashing.queue + BODY_ROOM
 
 
-def _environ() -> "dict[str, object]":
-    from flask import request  # noqa: PLC0415 - bound while a request is under way
-
-    return request.environ
+def _log_exception(exc_info: Any) -> None:
+    """In the place of Flask's own, which would log the address of the page, and addresses can hold codes."""
+    tell_fault(request.environ, exc_info[1])
