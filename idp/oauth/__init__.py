@@ -1,0 +1,64 @@
+"""The door for clients and resource servers: OAuth 2 and OpenID Connect, Authlib's server over ``flows.grant``."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, request
+
+from idp.flows.world import World
+from idp.oauth import metadata
+from idp.oauth.authorize import Authorization
+from idp.oauth.clients import Clients
+from idp.oauth.door import Finished, Pages, Pending, SignInDoor, Throttle
+from idp.oauth.introspect import Introspection, Revocation, answer_one
+from idp.oauth.logout import Logout
+from idp.oauth.token import Server, answer_token, create_server
+from idp.oauth.userinfo import answer_userinfo
+from idp.oauth.wire import ALL_METHODS, endpoint
+from idp.vault.signing import KeyRing
+
+__all__ = ["Finished", "Pages", "Pending", "SignInDoor", "Throttle", "create_blueprint"]
+
+
+def create_blueprint(world: World, keys: KeyRing, door: SignInDoor, pages: Pages, throttle: Throttle) -> Blueprint:
+    """Every endpoint of the provider, on the World given."""
+    token_url = world.issuer.rstrip("/") + metadata.PATHS["token_endpoint"]
+    clients = Clients(world, frozenset({world.issuer, token_url}), throttle)
+    server = create_server(world, keys, clients)
+    for kind in (Introspection, Revocation):
+        server.register_endpoint(kind)
+    blueprint = Blueprint("oauth", __name__)
+    _for_people(blueprint, Authorization(world, clients, keys, door, pages), Logout(world, clients, keys, door, pages))
+    _for_machines(blueprint, server, clients.origins())
+    return blueprint
+
+
+def _for_people(blueprint: Blueprint, authorization: Authorization, logout: Logout) -> None:
+    """Addresses that browsers are sent to. No other site's script may read them (no CORS)."""
+    both, read, write = ["GET", "POST"], ["GET"], ["POST"]
+
+    def add(path: str, name: str, view: Callable[..., Response], methods: list[str]) -> None:
+        blueprint.add_url_rule(path, name, view, methods=methods, provide_automatic_options=False)
+
+    add("/authorize", "authorize", lambda: authorization.ask(request), both)
+    add("/authorize/<transaction>", "resume", lambda transaction: authorization.resume(request, transaction), read)
+    add("/logout", "logout", lambda: logout.ask(request), both)
+    add("/logout/confirm", "confirm_logout", lambda: logout.confirm(request), write)
+
+
+def _for_machines(blueprint: Blueprint, server: Server, origins: frozenset[str]) -> None:
+    """Addresses that programs call: every answer is JSON, also to a wrong method."""
+    document = metadata.document(server.world)
+    nobody: frozenset[str] = frozenset()
+
+    def add(path: str, name: str, view: Callable[[], Response], methods: tuple[str, ...], shared: frozenset[str]) -> None:
+        called = endpoint(view, methods, shared)
+        blueprint.add_url_rule(path, name, called, methods=ALL_METHODS, provide_automatic_options=False)
+
+    add("/token", "token", lambda: answer_token(server), ("POST",), origins)
+    add("/introspect", "introspect", lambda: answer_one(server, "introspection"), ("POST",), nobody)
+    add("/revoke", "revoke", lambda: answer_one(server, "revocation"), ("POST",), origins)
+    add("/userinfo", "userinfo", lambda: answer_userinfo(server), ("GET", "POST"), origins)
+    add("/jwks.json", "jwks", lambda: metadata.answer_keys(server.keys), ("GET", "HEAD"), nobody)
+    for name in ("openid-configuration", "oauth-authorization-server"):
+        view: Callable[[], Response] = lambda: metadata.answer_document(document)  # noqa: E731 - one of two addresses
+        add(f"/.well-known/{name}", name, view, ("GET", "HEAD"), nobody)

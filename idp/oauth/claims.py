@@ -1,0 +1,59 @@
+"""The ``claims`` parameter (OpenID Connect Core 5.5): which single claims a client asks for, and where."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from idp.model import Client
+from idp.policies.tokens import SCOPE_OF_CLAIM
+
+_LONGEST = 8192
+_PLACES = ("id_token", "userinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsAsked:
+    """What is understood of the parameter. ``single`` are "place:claim"; the rest is ignored (5.5)."""
+
+    single: tuple[str, ...] = ()
+    acr: tuple[str, ...] = ()
+    acr_essential: bool = False
+    subject: str | None = None
+
+
+def read(text: str, client: Client) -> ClaimsAsked | None:
+    """The parameter, or None where it is malformed. A claim is told only to clients registered for its scope."""
+    members = _object(text)
+    if members is None or any(not isinstance(members.get(place) or {}, dict) for place in _PLACES):
+        return None
+    if any(
+        wish is not None and not isinstance(wish, dict) for place in _PLACES for wish in (members.get(place) or {}).values()
+    ):
+        return None
+    single = tuple(
+        f"{place}:{claim}"
+        for place in _PLACES
+        for claim in members.get(place) or {}
+        if SCOPE_OF_CLAIM.get(claim) in client.scope
+    )
+    identity: Mapping[str, Any] = members.get("id_token") or {}
+    level = identity.get("acr") or {}
+    acr = _values(level)
+    subject = _values(identity.get("sub") or {})
+    return ClaimsAsked(single, acr, bool(acr) and level.get("essential") is True, subject[0] if subject else None)
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        members = json.loads(text) if len(text) <= _LONGEST else None
+    except (ValueError, RecursionError):
+        return None
+    return members if isinstance(members, dict) else None
+
+
+def _values(wish: Mapping[str, Any]) -> tuple[str, ...]:
+    """The acceptable values of one claim."""
+    many = wish.get("values")
+    values = [*(many if isinstance(many, list) else []), wish.get("value")]
+    return tuple(value for value in values if isinstance(value, str))

@@ -1,0 +1,103 @@
+"""Errors of the machine endpoints, on Authlib's tree; each knows its status, body and headers."""
+
+from authlib.oauth2 import OAuth2Error
+
+from idp.policies.tokens import Denied, Error
+
+Header = tuple[str, str]
+
+
+class EndpointError(OAuth2Error):
+    """An error in JSON (RFC 6749 5.2), with headers of its own."""
+
+    more: tuple[Header, ...] = ()
+
+    def __init__(self, description: str = "", error: str | None = None) -> None:
+        super().__init__(description, error=error)  # type: ignore[no-untyped-call]
+
+    def get_headers(self) -> list[Header]:
+        """Authlib's headers and those of this error."""
+        return [*super().get_headers(), *self.more]  # type: ignore[no-untyped-call]
+
+
+class InvalidError(EndpointError):
+    """The request is malformed."""
+
+    error = "invalid_request"
+
+
+class TooLargeError(InvalidError):
+    """The body is longer than any honest one (RFC 9110 15.5.14)."""
+
+    status_code = 413
+
+
+class NotAFormError(InvalidError):
+    """The body is no ``application/x-www-form-urlencoded`` in UTF-8 (RFC 6749 appendix B)."""
+
+    status_code = 415
+
+
+class NoSuchMethodError(InvalidError):
+    """The endpoint does not do that (RFC 9110 15.5.6)."""
+
+    status_code = 405
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__("The endpoint does not support this method.")
+        self.more = (("Allow", allowed),)
+
+
+class ClientRefusedError(EndpointError):
+    """The client did not prove who it is (RFC 6749 5.2). Why is not told."""
+
+    error = "invalid_client"
+    status_code = 401
+    more = (("WWW-Authenticate", 'Basic realm="token", charset="UTF-8"'),)
+
+    def __init__(self) -> None:
+        super().__init__("Client authentication failed.")
+
+
+class TooManyFailuresError(EndpointError):
+    """Too many failed authentications (RFC 6585 4)."""
+
+    error = "temporarily_unavailable"
+    status_code = 429
+    more = (("Retry-After", "60"),)
+
+    def __init__(self) -> None:
+        super().__init__("Too many failed attempts. Try again later.")
+
+
+class StoreUnavailableError(EndpointError):
+    """Nothing was decided: the store cannot answer."""
+
+    error = "temporarily_unavailable"
+    status_code = 503
+    more = (("Retry-After", "5"),)
+
+    def __init__(self) -> None:
+        super().__init__("The service cannot answer now. Try again later.")
+
+
+class UnauthorizedError(EndpointError):
+    """The resource endpoint refuses the token (RFC 6750 3)."""
+
+    status_code = 401
+
+    def __init__(self, error: str | None, description: str = "") -> None:
+        super().__init__(description, error=error or "invalid_request")
+        told = f'Bearer error="{error}", error_description="{description}"' if error else "Bearer"
+        self.status_code = 403 if error == "insufficient_scope" else 401
+        if error == "insufficient_scope":
+            told += ', scope="openid"'
+        self.more = (("WWW-Authenticate", told),)
+
+
+class TokenRefusedError(EndpointError):
+    """No token. An invalid grant is not explained: the reason could help only a thief."""
+
+    def __init__(self, denied: Denied) -> None:
+        description = "The grant is not valid here." if denied.error is Error.GRANT else denied.why
+        super().__init__(description, error=str(denied.error))

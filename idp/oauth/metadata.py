@@ -1,0 +1,75 @@
+"""What the service publishes of itself: RFC 8414 and OpenID Connect Discovery in one document, made once, and its keys."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response
+
+from idp.flows.world import World
+from idp.policies.proving import LEVELS
+from idp.policies.tokens import PEOPLE_SCOPES, SCOPE_OF_CLAIM
+from idp.vault.signing import ClientKeys, KeyRing
+
+__all__ = ["PATHS", "answer_document", "answer_keys", "document"]
+
+# Where each endpoint is, by its name in the metadata.
+PATHS: Mapping[str, str] = {
+    "authorization_endpoint": "/authorize",
+    "token_endpoint": "/token",
+    "introspection_endpoint": "/introspect",
+    "revocation_endpoint": "/revoke",
+    "userinfo_endpoint": "/userinfo",
+    "end_session_endpoint": "/logout",
+    "jwks_uri": "/jwks.json",
+}
+_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+_PUBLIC = [("Content-Type", "application/json"), ("Cache-Control", "public, max-age=300"), ("Access-Control-Allow-Origin", "*")]
+# Shorter than the time a key is published before it signs, and than the life of a retired one.
+_KEYS = [*_PUBLIC[:1], ("Cache-Control", "public, max-age=300"), *_PUBLIC[2:]]
+
+
+def document(world: World) -> bytes:
+    """The metadata. All of it comes from configuration: no header of a request can move an endpoint."""
+    metadata: dict[str, Any] = {"issuer": world.issuer}
+    metadata |= {name: world.issuer.rstrip("/") + path for name, path in PATHS.items()}
+    metadata |= _authentication("token_endpoint", ("none", *_METHODS))
+    metadata |= _authentication("revocation_endpoint", ("none", *_METHODS))
+    metadata |= _authentication("introspection_endpoint", _METHODS)
+    scopes = [scope for resource in world.resources.values() for scope in resource.scopes]
+    metadata |= {
+        "scopes_supported": [*PEOPLE_SCOPES, *scopes],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "form_post"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+        "acr_values_supported": list(LEVELS),
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "claim_types_supported": ["normal"],
+        "claims_supported": ["sub", "acr", "amr", "auth_time", "sid", *SCOPE_OF_CLAIM],
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "ui_locales_supported": list(world.languages),
+    }
+    return json.dumps(metadata).encode()
+
+
+def _authentication(endpoint: str, methods: tuple[str, ...]) -> dict[str, list[str]]:
+    return {
+        f"{endpoint}_auth_methods_supported": list(methods),
+        f"{endpoint}_auth_signing_alg_values_supported": list(ClientKeys.ALGORITHMS),
+    }
+
+
+def answer_document(made: bytes) -> Response:
+    """``GET /.well-known/openid-configuration`` and ``GET /.well-known/oauth-authorization-server``."""
+    return Response(made, headers=_PUBLIC)
+
+
+def answer_keys(keys: KeyRing) -> Response:
+    """``GET /jwks.json`` (RFC 7517 5)."""
+    return Response(keys.jwks(), headers=_KEYS)
