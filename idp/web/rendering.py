@@ -183,7 +183,7 @@ def brand_css(brand: Brand) -> bytes:
     Text on the accent is black or white, whichever contrasts more; links are darkened or lightened until they can be read
     (WCAG 2.2, 1.4.3) and edges until they can be seen (1.4.11).
     """
-    light = _scheme(_rgb(brand.accent), sheet=(255, 255, 255), ink=(16, 19, 22), tints=(0.07, 0.13, 0.24))
+    light = _scheme(_rgb(brand.accent), sheet=(255, 255, 255), ink=(16, 19, 22), tints=(0.08, 0.14, 0.30))
     dark = _scheme(_rgb(brand.accent_dark), sheet=(17, 20, 23), ink=(236, 239, 241), tints=(0.07, 0.12, 0.24))
     return f":root{{{light}}}\n@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n".encode()
 
