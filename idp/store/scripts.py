@@ -129,3 +129,16 @@ if held and tonumber(held) > now then return 0 end
 redis.call('SET', key, until_at, 'PX', kept)
 return 1
 """
+
+ADD_COUNT = """
+local key, amount, window_ms = KEYS[1], ARGV[1], ARGV[2]
+local hits = redis.call('INCRBY', key, amount)
+if hits == tonumber(amount) then redis.call('PEXPIRE', key, window_ms) end
+return hits
+"""
+
+READ_COUNT = """
+local time = redis.call('TIME')
+local left = math.max(redis.call('PTTL', KEYS[1]), 0)
+return {redis.call('GET', KEYS[1]) or '0', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + left)}
+"""

@@ -26,6 +26,7 @@ _SIGN_IN = "idp:sign-in:"
 _SESSION = "idp:session:"
 _ACCOUNT = "idp:sessions:"
 _USED = "idp:used:"
+_COUNT = "idp:throttle:"
 # Kept a little beyond its end, so that nodes whose clocks differ agree on what is over.
 _SLACK = timedelta(minutes=2)
 
@@ -38,19 +39,13 @@ class RedisState:
             url,
             socket_timeout=_TIMEOUT_SECONDS,
             socket_connect_timeout=_TIMEOUT_SECONDS,
-            socket_keepalive=True,
             # Once more, at once, where an idle connection turns out to be closed.
             retry=Retry(NoBackoff(), 1, supported_errors=(LostConnection,)),
         )
         self.sign_ins = RedisSignIns(self._client)
         self.sessions = RedisSessions(self._client)
         self.used = RedisUsed(self._client)
-        self.throttle_uri = url
-        self.throttle_options: dict[str, Any] = {
-            "key_prefix": "idp:throttle",
-            "socket_timeout": _TIMEOUT_SECONDS,
-            "socket_connect_timeout": _TIMEOUT_SECONDS,
-        }
+        self.throttle = RedisCounts(self._client)
 
     def ping(self) -> None:
         """Ask for a sign of life; raises ``StoreDown``."""
@@ -169,6 +164,32 @@ class RedisSessions:
     def end_all(self, account_id: str, keep: str | None = None) -> list[Session]:
         """End the account's sessions, but for the one with the id ``keep``; returns those ended."""
         return _sessions(self._end_many((_ACCOUNT + account_id,), "all", keep or ""))
+
+
+class RedisCounts:
+    """The throttle's counters in Redis, on its own clock: a throttle is told no time by its caller."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._add = _Script(client, scripts.ADD_COUNT)
+        self._read = _Script(client, scripts.READ_COUNT)
+
+    def add(self, key: str, window_ms: int, amount: int) -> int:
+        """Count ``amount`` in the key's window; returns the count."""
+        return int(self._add((_COUNT + key,), amount, window_ms))
+
+    def read(self, key: str) -> tuple[int, int]:
+        """The count, and the millisecond since 1970 at which the window ends (now, where there is none)."""
+        hits, ends_ms = self._read((_COUNT + key,))
+        return int(hits), int(ends_ms)
+
+    def clear(self, key: str | None = None) -> int | None:
+        """Forget the key's count, or every count."""
+        try:
+            names = [_COUNT + key] if key is not None else [*self._client.scan_iter(_COUNT + "*", count=1000)]
+            return int(cast("int", self._client.unlink(*names))) if names else 0
+        except RedisError as error:
+            raise StoreDown(str(error)) from error
 
 
 class RedisUsed:

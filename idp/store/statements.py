@@ -13,7 +13,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def each_dialect(build: Callable[[Callable[[Table], Any]], Executable]) -> Mapping[str, Executable]:
     """A statement with ON CONFLICT, which both databases know and SQLAlchemy spells by dialect."""
-    return {"sqlite": build(sqlite.insert), "postgresql": build(postgresql.insert)}
+    # SQLAlchemy forgets how many rows an INSERT wrote unless it is told that someone will ask.
+    counted = {"preserve_rowcount": True}
+    return {
+        "sqlite": build(sqlite.insert).execution_options(**counted),
+        "postgresql": build(postgresql.insert).execution_options(**counted),
+    }
 
 
 class Repository:

@@ -12,6 +12,7 @@ from idp.store.errors import down_as_named
 from idp.store.shortlived import Sessions, SignIns, Used
 from idp.store.shortlived_sql import SqlSessions, SqlSignIns, SqlUsed
 from idp.store.tables import denied, sessions, sign_ins, used
+from idp.store.throttle import SqlCounts
 from idp.store.transaction import Transaction, Work
 
 if TYPE_CHECKING:
@@ -42,16 +43,15 @@ class Store:
     def __init__(self, database: Database, redis_state: "RedisState | None" = None) -> None:
         self._database = database
         self._redis = redis_state
-        self.throttle_options: dict[str, Any]
+        self._counts: SqlCounts | None = None
         if redis_state is None:
-            # Imported here: where Redis throttles, the library loads its own storage.
-            import idp.store.throttle  # noqa: F401, PLC0415
-
             self.sign_ins, self.sessions, self.used = SqlSignIns(database), SqlSessions(database), SqlUsed(database)
-            self.throttle_uri, self.throttle_options = "idpsql://", {"database": database}
+            self._counts = SqlCounts(database)
         else:
             self.sign_ins, self.sessions, self.used = redis_state.sign_ins, redis_state.sessions, redis_state.used
-            self.throttle_uri, self.throttle_options = redis_state.throttle_uri, redis_state.throttle_options
+        # For Flask-Limiter, which finds its storage by the scheme that ``idp.store.throttle`` registers.
+        self.throttle_uri = "idp://"
+        self.throttle_options: dict[str, Any] = {"counts": redis_state.throttle if redis_state else self._counts}
 
     @property
     def engine(self) -> Engine:
@@ -87,10 +87,8 @@ class Store:
         for name, statement in _PURGES.items():
             with Turn(self._database) as connection:
                 gone[name] = connection.execute(statement, {"now": now}).rowcount
-        if self._redis is None:
-            from idp.store.throttle import SqlThrottle  # noqa: PLC0415
-
-            gone["throttles"] = SqlThrottle(database=self._database).purge()
+        if self._counts is not None:
+            gone["throttles"] = self._counts.purge()
         return gone
 
     def upgrade(self) -> None:

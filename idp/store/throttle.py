@@ -1,9 +1,9 @@
-"""The throttle's counters in SQL: a fixed window a key, counted by one atomic statement on the database's own clock."""
+"""The throttle's counters: a fixed window a key, each hit counted by one atomic statement on the store's own clock."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from limits.storage import Storage
-from sqlalchemy import BigInteger, TextClause, text
+from sqlalchemy import String, TextClause, bindparam, text
 
 from idp.store.database import Database, Lease, Turn
 from idp.store.errors import StoreDown
@@ -15,10 +15,10 @@ _NOW_MS = {
 
 
 def _each(sql: str) -> dict[str, TextClause]:
-    return {dialect: text(sql.replace("NOW_MS", now)).columns(expires_ms=BigInteger) for dialect, now in _NOW_MS.items()}
+    return {dialect: text(sql.replace("NOW_MS", now)) for dialect, now in _NOW_MS.items()}
 
 
-_INCREMENT = _each(
+_ADD = _each(
     """
     INSERT INTO throttles (key, hits, expires_ms) VALUES (:key, :amount, NOW_MS + :window)
     ON CONFLICT (key) DO UPDATE SET
@@ -27,22 +27,66 @@ _INCREMENT = _each(
     RETURNING hits
     """
 )
-_GET = _each("SELECT hits FROM throttles WHERE key = :key AND expires_ms > NOW_MS")
-_EXPIRY = _each("SELECT expires_ms, NOW_MS FROM throttles WHERE key = :key AND expires_ms > NOW_MS")
-_CLOCK = _each("SELECT NOW_MS")
-_CLEAR = text("DELETE FROM throttles WHERE key = :key")
-_RESET = text("DELETE FROM throttles")
+_READ = _each(
+    """
+    SELECT coalesce(sum(hits), 0), coalesce(max(expires_ms), NOW_MS)
+    FROM throttles WHERE key = :key AND expires_ms > NOW_MS
+    """
+)
+_CLEAR = text("DELETE FROM throttles WHERE key = :key OR :key IS NULL").bindparams(bindparam("key", type_=String))
 _PURGE = _each("DELETE FROM throttles WHERE expires_ms <= NOW_MS")
 
 
-class SqlThrottle(Storage):
-    """A storage of the ``limits`` library, for the fixed window. Registered under its scheme by this import."""
+class Counts(Protocol):
+    """Counters in windows, on a clock of their own."""
 
-    STORAGE_SCHEME = ["idpsql"]  # noqa: RUF012 - the library's own declaration
+    def add(self, key: str, window_ms: int, amount: int) -> int:
+        """Count ``amount`` in the key's window; returns the count."""
+
+    def read(self, key: str) -> tuple[int, int]:
+        """The count, and the millisecond since 1970 at which the window ends (now, where there is none)."""
+
+    def clear(self, key: str | None = None) -> int | None:
+        """Forget the key's count, or every count."""
+
+
+class SqlCounts:
+    """``Counts`` in a table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, key: str, window_ms: int, amount: int) -> int:
+        """Count ``amount`` in the key's window; returns the count."""
+        with Turn(self._database) as connection:
+            values = {"key": key, "amount": amount, "window": window_ms}
+            return int(connection.execute(_ADD[self._database.dialect], values).scalar_one())
+
+    def read(self, key: str) -> tuple[int, int]:
+        """The count, and the millisecond since 1970 at which the window ends (now, where there is none)."""
+        with Lease(self._database) as connection:
+            hits, ends_ms = connection.execute(_READ[self._database.dialect], {"key": key}).one()
+        return int(hits), int(ends_ms)
+
+    def clear(self, key: str | None = None) -> int | None:
+        """Forget the key's count, or every count."""
+        with Turn(self._database) as connection:
+            return int(connection.execute(_CLEAR, {"key": key}).rowcount)
+
+    def purge(self) -> int:
+        """Forget the windows that are over; returns how many."""
+        with Turn(self._database) as connection:
+            return int(connection.execute(_PURGE[self._database.dialect]).rowcount)
+
+
+class Throttle(Storage):
+    """A storage of the ``limits`` library, for the fixed window. This import registers it under its scheme."""
+
+    STORAGE_SCHEME = ["idp"]  # noqa: RUF012 - the library's own declaration
 
     def __init__(self, uri: str | None = None, wrap_exceptions: bool = False, **options: Any) -> None:
         super().__init__(uri, wrap_exceptions)
-        self._database: Database = options["database"]
+        self._counts: Counts = options["counts"]
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -51,42 +95,28 @@ class SqlThrottle(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count ``amount`` in the key's window of ``expiry`` seconds; returns the count."""
-        values = {"key": key, "amount": amount, "window": int(expiry * 1000)}
-        with Turn(self._database) as connection:
-            return int(connection.execute(_INCREMENT[self._database.dialect], values).scalar_one())
+        return self._counts.add(key, int(expiry * 1000), amount)
 
     def get(self, key: str) -> int:
         """The count in the key's window."""
-        with Lease(self._database) as connection:
-            return int(connection.execute(_GET[self._database.dialect], {"key": key}).scalar() or 0)
+        return self._counts.read(key)[0]
 
     def get_expiry(self, key: str) -> float:
         """When the key's window ends, in seconds since 1970; now, where there is none."""
-        with Lease(self._database) as connection:
-            ends = connection.execute(_EXPIRY[self._database.dialect], {"key": key}).scalar()
-            if ends is None:
-                ends = connection.execute(_CLOCK[self._database.dialect]).scalar_one()
-        return int(ends) / 1000
+        return self._counts.read(key)[1] / 1000
 
     def check(self) -> bool:
-        """Whether the database answers."""
+        """Whether the store answers."""
         try:
-            self.get("")
+            self._counts.read("")
         except StoreDown:
             return False
         return True
 
     def reset(self) -> int | None:
         """Forget every count."""
-        with Turn(self._database) as connection:
-            return int(connection.execute(_RESET).rowcount)
+        return self._counts.clear()
 
     def clear(self, key: str) -> None:
         """Forget the key's count."""
-        with Turn(self._database) as connection:
-            connection.execute(_CLEAR, {"key": key})
-
-    def purge(self) -> int:
-        """Forget the windows that are over; returns how many."""
-        with Turn(self._database) as connection:
-            return int(connection.execute(_PURGE[self._database.dialect]).rowcount)
+        self._counts.clear(key)

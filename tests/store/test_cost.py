@@ -1,0 +1,85 @@
+"""How many statements an operation takes: on PostgreSQL one costs as much as a whole bare answer of the web server."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event
+
+from idp.model import Counter, Factor
+from idp.store import Store, Transaction
+from tests.store.facts import DAY, NOW, account, code, entry, grant, letter, session, sign_in
+
+
+@contextmanager
+def counted(store: Store) -> Iterator[list[str]]:
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(store.engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(store.engine, "before_cursor_execute", note)
+
+
+def cost(store: Store, operation: Callable[[], object]) -> int:
+    with counted(store) as statements:
+        operation()
+    return len(statements)
+
+
+def test_reading_takes_one_statement(store: Store):
+    with store.begin() as tx:
+        tx.accounts.add(account(), "ada")
+        tx.grants.open(grant(), code())
+
+    def reading(operation: Callable[[Transaction], object]) -> int:
+        def read() -> None:
+            with store.read() as tx:
+                assert operation(tx) is not None
+
+        return cost(store, read)
+
+    assert reading(lambda tx: tx.grants.alive("g1", "j1", NOW)) == 1
+    assert reading(lambda tx: tx.grants.find_code("c1")) == 1
+    assert reading(lambda tx: tx.accounts.by_username("ada")) == 1
+    assert reading(lambda tx: tx.accounts.by_id("a1")) == 1
+    assert reading(lambda tx: tx.counters.read("a1", Factor.PIN, "")) == 1
+
+
+def test_writing_takes_one_statement(store: Store):
+    with store.begin() as tx:
+        tx.accounts.add(account(), "ada")
+        tx.grants.open(grant(), code())
+        tx.grants.start_refresh("g1", "h1", "r0", NOW, NOW + DAY)
+
+    def writing(operation: Callable[[Transaction], object]) -> int:
+        def write() -> None:
+            with store.begin() as tx:
+                operation(tx)
+
+        return cost(store, write)
+
+    assert writing(lambda tx: tx.grants.rotate("h1", "r0", "r1", NOW, NOW + DAY)) == 1
+    assert writing(lambda tx: tx.grants.spend_code("c1", NOW)) == 1
+    assert writing(lambda tx: tx.grants.revoke_account("a1", NOW)) == 1
+    assert writing(lambda tx: tx.counters.swap(Counter("a1", Factor.PIN), Counter("a1", Factor.PIN))) == 1
+    assert writing(lambda tx: tx.audit.write(entry())) == 1
+    assert writing(lambda tx: tx.outbox.put(letter(), b"")) == 1
+    assert writing(lambda tx: tx.outbox.claim(NOW, DAY, 10)) == 1
+    assert writing(lambda tx: tx.accounts.signed_in("a1", NOW)) == 1
+
+
+def test_the_short_lived_take_one_statement_or_none(store: Store, kind: str):
+    one = 0 if kind.endswith("redis") else 1
+    assert cost(store, lambda: store.sign_ins.put(sign_in())) == one
+    assert cost(store, lambda: store.sign_ins.get("s1", NOW)) == one
+    assert cost(store, lambda: store.sign_ins.swap(sign_in(), sign_in(id="s2"))) == one
+    assert cost(store, lambda: store.sign_ins.take("s2", NOW)) == one
+    assert cost(store, lambda: store.sessions.put(session(), 10)) == 2 * one
+    assert cost(store, lambda: store.sessions.get("x1", NOW)) == one
+    assert cost(store, lambda: store.sessions.touch("x1", NOW, NOW + DAY)) == one
+    assert cost(store, lambda: store.used.first_time("jti", NOW + DAY, NOW)) == one

@@ -1,0 +1,45 @@
+from idp.store import Store
+from tests.store.facts import DAY, HOUR, MINUTE, NOW, SECOND, account, device, invitation
+from tests.store.races import race
+
+
+def test_devices_are_known_for_their_lifetime(store: Store):
+    with store.begin() as tx:
+        tx.accounts.add(account(), "ada")
+        tx.devices.remember(device())
+        assert tx.devices.known("a1", "cookie", NOW + DAY - SECOND, DAY) == device()
+        assert tx.devices.known("a1", "cookie", NOW + DAY, DAY) is None
+        assert tx.devices.known("a2", "cookie", NOW, DAY) is None
+        assert tx.devices.known("a1", "other", NOW, DAY) is None
+        tx.devices.remember(device(id="another", first_seen_at=NOW, last_seen_at=NOW + HOUR))
+        assert tx.devices.known("a1", "cookie", NOW + DAY, DAY) == device(last_seen_at=NOW + HOUR)
+        tx.devices.forget_all("a1")
+        assert tx.devices.known("a1", "cookie", NOW, DAY) is None
+
+
+def test_an_account_has_one_live_invitation(store: Store):
+    with store.begin() as tx:
+        tx.accounts.add(account(), "ada")
+        tx.invitations.put(invitation())
+        assert tx.invitations.live("i1", NOW) == invitation()
+        assert tx.invitations.live("i1", NOW + 72 * HOUR - SECOND) == invitation()
+        assert tx.invitations.live("i1", NOW + 72 * HOUR) is None
+        assert not tx.invitations.spend("i1", NOW + 72 * HOUR)
+        tx.invitations.put(invitation(digest="i2"))
+        assert tx.invitations.live("i1", NOW) is None
+        assert tx.invitations.spend("i2", NOW)
+        assert tx.invitations.live("i2", NOW) is None
+        assert not tx.invitations.spend("i2", NOW + MINUTE)
+        assert not tx.invitations.spend("unknown", NOW)
+
+
+def test_an_invitation_is_spent_once(store: Store):
+    with store.begin() as tx:
+        tx.accounts.add(account(), "ada")
+        tx.invitations.put(invitation())
+
+    def spend(_: int) -> bool:
+        with store.begin() as tx:
+            return tx.invitations.spend("i1", NOW)
+
+    assert race(spend).count(True) == 1
