@@ -1,0 +1,144 @@
+"""The demo's people, one in every state of life, made by the product's own flows with the clock turned back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import ClassVar
+
+from idp.flows import assist, enrol, invite, sign_in
+from idp.flows.assist import Act
+from idp.flows.facts import Looked, Visit
+from idp.flows.invite import Person
+from idp.flows.world import World
+from idp.model import Account, Ask, Source
+
+PASSWORD = "quiet harbour lantern"  # noqa: S105 - told to everyone
+PIN = "190476"
+ANSWER = "Greenfield"
+PORTAL = "portal"
+_BROWSER = "the demo's own browser"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One person: how long ago they last came, what is left to do, and what was done to them since."""
+
+    username: str
+    name: str
+    stands: str
+    shows: str
+    days_ago: int = 1
+    pieces: int = 3
+    language: str = "en"
+    entitlements: frozenset[str] = frozenset({"billing", "service"})
+    wrong_passwords: int = 0
+    wrong_pins: int = 0
+    act: Act | None = None
+
+
+class People:
+    """The demo's people and how they move in."""
+
+    ALL: ClassVar[tuple[Sample, ...]] = (
+        Sample("maria", "Maria Rossi", "active", "password, PIN, then the portal; letters in Italian", language="it"),
+        Sample(
+            "john",
+            "John Smith",
+            "active",
+            "may use billing only: the portal shows no fault",
+            entitlements=frozenset({"billing"}),
+        ),
+        Sample("anna", "Anna Keller", "invited", "open her letter in the inbox and follow the link", days_ago=0, pieces=0),
+        Sample("hugo", "Hugo Half", "half enrolled", "chose a password, then left: comes back to the PIN", pieces=1),
+        Sample("sofia", "Sofia Soon", "active, asleep in 5 days", "signs in as usual", days_ago=115),
+        Sample("sven", "Sven Sleeper", "suspended", "after the PIN, the security question wakes his access", days_ago=130),
+        Sample("elsa", "Elsa Ended", "expired", "away too long: only staff can help", days_ago=200),
+        Sample(
+            "lena", "Lena Locked", "password locked", "30 minutes; the same words as for a wrong password", wrong_passwords=5
+        ),
+        Sample("paul", "Paul Pin", "PIN locked", "after his password, the page of a locked PIN", wrong_pins=5),
+        Sample("bea", "Bea Blocked", "blocked by staff", "told so after the password", act=Act.BLOCK),
+        Sample("carl", "Carl Closed", "closed", "told so after the password", act=Act.CLOSE),
+    )
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def move_in(self) -> None:
+        """Make everyone, letters about the past left out."""
+        for sample in self.ALL:
+            self._one(sample)
+
+    def _one(self, sample: Sample) -> None:
+        past = self._past(timedelta(days=sample.days_ago))
+        given, _, family = sample.name.partition(" ")
+        person = Person(
+            sample.username,
+            f"{sample.username}@example.com",
+            given,
+            family,
+            locale=sample.language,
+            zone="Europe/Rome" if sample.language == "it" else "Europe/London",
+            entitlements=sample.entitlements,
+        )
+        account = invite.invite(past, person, PORTAL, "demo")
+        if not isinstance(account, Account) or sample.pieces == 0:
+            return
+        self._enrol(past, self._code(past), sample.pieces)
+        for _ in range(sample.wrong_passwords):
+            self._wrong_password(sample.username)
+        for _ in range(sample.wrong_pins):
+            self._wrong_pin(sample.username)
+        if sample.act is not None:
+            assist.change_state(self.world, sample.username, sample.act, "demo")
+
+    def _past(self, ago: timedelta) -> World:
+        then = self.world.clock() - ago
+        return replace(self.world, clock=lambda: then)
+
+    def _code(self, past: World) -> str:
+        """Open the invitation as its reader would, and mark it sent: only an invited person's letter is still to come."""
+        now = past.clock()
+        with past.store.begin() as tx:
+            for letter, body in tx.outbox.claim(now, timedelta(seconds=1), 50):
+                if letter.template == "invitation":
+                    code = str(past.vault.open_json(body)["code"])
+                    tx.outbox.sent(letter.id, now)
+                    return code
+        raise LookupError("no invitation in the outbox")
+
+    def _enrol(self, past: World, code: str, pieces: int) -> None:
+        looked = invite.accept(past, Visit("", _BROWSER, Source()), code)
+        choices: tuple[Callable[[Visit], object], ...] = (
+            lambda visit: enrol.choose_password(past, visit, PASSWORD),
+            lambda visit: enrol.choose_pin(past, visit, PIN),
+            lambda visit: enrol.choose_question(past, visit, "first_school", ANSWER),
+        )
+        for choose in choices[:pieces]:
+            looked = _still(choose(_still(looked).visit))
+        if looked is not None and pieces == len(choices):
+            sign_in.finish(past, looked)
+            self._drop_letters(past)
+
+    def _drop_letters(self, past: World) -> None:
+        now = past.clock()
+        with past.store.begin() as tx:
+            for letter, _ in tx.outbox.claim(now, timedelta(seconds=1), 50):
+                if letter.template == "enrolled":
+                    tx.outbox.sent(letter.id, now)
+
+    def _wrong_password(self, username: str) -> None:
+        transaction = sign_in.begin(self.world, Ask(), _BROWSER)
+        sign_in.password(self.world, Visit(transaction, _BROWSER, Source()), username, "a wrong password")
+
+    def _wrong_pin(self, username: str) -> None:
+        transaction = sign_in.begin(self.world, Ask(), _BROWSER)
+        looked = _still(sign_in.password(self.world, Visit(transaction, _BROWSER, Source()), username, PASSWORD))
+        sign_in.pin(self.world, looked.visit, "735102")
+
+
+def _still(result: object) -> Looked:
+    """The sign-in after an answer of the demo, which no rule may refuse."""
+    if not isinstance(result, Looked):
+        raise TypeError(f"the demo's people could not move in: {result}")
+    return result
