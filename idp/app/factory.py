@@ -1,11 +1,16 @@
 """The application, wired: one World, the doors over it, and what stands around them."""
 
+import time
+
 from flask import Flask, Request
 
+from idp import oauth
 from idp.app import errors
 from idp.app.composition import make_world, record_policy
-from idp.app.door import SignInDoor
+from idp.app.door import Entrance, FrontPages
 from idp.app.limits import make_limits
+from idp.app.observe import bucket
+from idp.flows.keys import open_ring
 from idp.flows.world import World
 from idp.language import Words
 from idp.settings import Settings, from_environment
@@ -22,9 +27,10 @@ def create_app(settings: Settings | None = None, world: World | None = None) -> 
     app = Flask("idp", static_folder=None, template_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=settings.server.max_body, MAX_FORM_MEMORY_SIZE=settings.server.max_body)
     house = _house(settings, world)
-    limits, _ = make_limits(app, world, house.bucket)
+    limits, failures = make_limits(app, world, house.bucket)
     app.register_blueprint(create_blueprint(house, limits))
-    SignInDoor(house)
+    ring = open_ring(world, time.monotonic)
+    app.register_blueprint(oauth.create_blueprint(world, ring, Entrance(house), FrontPages(house), failures))
     errors.add_to(app, house)
     return app
 
@@ -44,7 +50,7 @@ def _house(settings: Settings, world: World) -> House:
 
 
 def _bucket(request: Request) -> str:
-    return request.remote_addr or ""
+    return str(request.environ.get("idp.bucket") or bucket(request.remote_addr or ""))
 
 
 def _request_id(request: Request) -> str:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from flask import Flask, Request, request
 from flask_limiter import Limiter
+from limits import parse
 
 from idp.flows.world import World
 from idp.web import Limits
 
 
-def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> tuple[Limits, Callable[[], None]]:
+def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> tuple[Limits, Callable[[str], bool]]:
     """The decorators that throttle pages, and the call that counts a failed client authentication.
 
     A limiter that cannot count refuses (the store is down): limits never fail open.
@@ -31,10 +32,12 @@ def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> t
     pages: Limits = {
         name: limiter.shared_limit(getattr(rules, name), scope=name) for name in ("sign_in", "invitation", "authorize")
     }
-    failures = rules.token_failures
+    failures = parse(rules.token_failures)
 
-    def count_failure() -> None:
-        with limiter.shared_limit(failures, scope="token_failures"):
-            return
+    def count_failure(client_id: str) -> bool:
+        """Count a failed client authentication; whether there were too many from this source or for this client."""
+        return not all(
+            [limiter.limiter.hit(failures, "token_failures", key()), limiter.limiter.hit(failures, "client", client_id)]
+        )
 
     return pages, count_failure

@@ -13,21 +13,6 @@ from idp.policies.lifecycle import Standing, standing
 from idp.policies.steps import AskPin, AskUsernameAndPassword, Done, ExtraProof, GiveConsent, Reactivate, Step
 from idp.vault import digest
 
-__all__ = [
-    "Gone",
-    "Opened",
-    "Wrong",
-    "answer",
-    "begin",
-    "consent",
-    "finish",
-    "finished",
-    "look",
-    "password",
-    "pin",
-    "usable_session",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Gone:
@@ -51,6 +36,23 @@ class Opened:
     session: str
     device: str
     sign_in: SignIn
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A finished sign-in, taken from the store once, with the session that came of it."""
+
+    sign_in: SignIn
+    session: Session
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A sign-in that is not done: where it stands."""
+
+    sign_in: SignIn
+    step: Step
 
 
 def begin(world: World, ask: Ask, browser: str, held: tuple[Session, Account] | None = None) -> str:
@@ -181,24 +183,21 @@ def finish(world: World, looked: Looked, held: Session | None = None) -> Opened 
     return Opened(secret, device, looked.sign_in)
 
 
-def finished(
-    world: World, transaction: str, browser: str, held: tuple[Session, Account] | None
-) -> tuple[SignIn, Session, Account] | Step | None:
-    """Take a finished sign-in for the authorization endpoint, once; the step it still stands at, or None if it is gone."""
+def finished(world: World, transaction: str, browser: str, held: tuple[Session, Account] | None) -> Taken | Unfinished | None:
+    """Take a finished sign-in for the authorization endpoint, once; None if it is gone or this browser has no session of it."""
     now = world.clock()
     sign_in = world.store.sign_ins.get(digest(transaction), now)
     if sign_in is None or sign_in.browser != digest(browser):
         return None
-    if held is not None and held[0].account_id == sign_in.account_id:
-        step = entry.next_step(sign_in, held[1], world.policy, now)
-        if isinstance(step, Done):
-            taken = world.store.sign_ins.take(sign_in.id, now)
-            return (taken, *held) if taken is not None else None
-        return step
-    with world.store.read() as tx:
-        account = tx.accounts.by_id(sign_in.account_id) if sign_in.account_id else None
+    account = held[1] if held is not None and held[0].account_id == sign_in.account_id else None
+    if held is None or account is None:
+        step = entry.next_step(sign_in, _account_of(world, sign_in), world.policy, now)
+        return None if isinstance(step, Done) else Unfinished(sign_in, step)
     step = entry.next_step(sign_in, account, world.policy, now)
-    return None if isinstance(step, Done) else step
+    if not isinstance(step, Done):
+        return Unfinished(sign_in, step)
+    taken = world.store.sign_ins.take(sign_in.id, now)
+    return Taken(taken, held[0], account) if taken is not None else None
 
 
 def usable_session(world: World, cookie: str) -> tuple[Session, Account] | None:
@@ -224,6 +223,13 @@ def _proved(world: World, looked: Looked, factor: Factor, typed: str, now: datet
     if verdict is Verdict.RIGHT:
         return advance(world, looked, Proof(factor, now), now) or Gone()
     return Wrong(see(world, looked.visit, looked.sign_in, now))
+
+
+def _account_of(world: World, sign_in: SignIn) -> Account | None:
+    if sign_in.account_id is None:
+        return None
+    with world.store.read() as tx:
+        return tx.accounts.by_id(sign_in.account_id)
 
 
 def _for(sign_in: SignIn, account: Account) -> SignIn:

@@ -20,6 +20,6 @@ def add_to(blueprint: Blueprint, house: House) -> None:
         if held is None:
             return house.away("/sign-in")
         csrf = house.token(held[0].public_id)
-        return house.page("home.html", name=held[1].full_name, portals=portals, action="/logout", csrf=csrf)
+        return house.page("home.html", name=held[1].full_name, portals=portals, action="/logout/confirm", csrf=csrf)
 
     blueprint.add_url_rule("/", "home", home, methods=["GET"])

@@ -37,6 +37,8 @@ _PIECES: Final = ("mark", "help", "untested")
 _SETTLED: Final = frozenset({"icon"})
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 _HEX: Final = re.compile(r"#[0-9a-fA-F]{6}")
+_BLACK: Final = (0, 0, 0)
+_WHITE: Final = (255, 255, 255)
 _MIDDLE: Final = 0.18
 _LINEAR: Final = 0.04045
 
@@ -48,7 +50,6 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
         "browser_untested": False,
         "client_name": "",
         "continue_href": None,
-        "csrf": "",
         "detail": "",
         "errors": (),
         "fields": MappingProxyType({}),
@@ -57,9 +58,6 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
         "invitation_href": None,
         "known": False,
         "letters_and_digits": False,
-        "max_length": None,
-        "min_length": None,
-        "length": None,
         "portals": (),
         "progress": None,
         "recovery_href": None,
@@ -183,7 +181,7 @@ def brand_css(brand: Brand) -> bytes:
     Text on the accent is black or white, whichever contrasts more; links are darkened or lightened until they can be read
     (WCAG 2.2, 1.4.3) and edges until they can be seen (1.4.11).
     """
-    light = _scheme(_rgb(brand.accent), sheet=(255, 255, 255), ink=(16, 19, 22), tints=(0.08, 0.14, 0.30))
+    light = _scheme(_rgb(brand.accent), sheet=_WHITE, ink=(16, 19, 22), tints=(0.08, 0.14, 0.30))
     dark = _scheme(_rgb(brand.accent_dark), sheet=(17, 20, 23), ink=(236, 239, 241), tints=(0.07, 0.12, 0.24))
     return f":root{{{light}}}\n@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n".encode()
 
@@ -196,15 +194,16 @@ def contrast(one: Colour, other: Colour) -> float:
 
 def _scheme(accent: Colour, *, sheet: Colour, ink: Colour, tints: tuple[float, float, float]) -> str:
     """One scheme's properties: every shade is the accent mixed into a neutral, so that the page is of one piece."""
-    far = (0, 0, 0) if _luminance(sheet) > _MIDDLE else (255, 255, 255)
+    far = _BLACK if _luminance(sheet) > _MIDDLE else _WHITE
     ink = _mix(accent, ink, 0.08)
     panel = _mix(accent, sheet, tints[0])
     link = _readable(accent, panel, far, 4.6)
+    text = max((_WHITE, _BLACK), key=lambda shade: contrast(shade, accent))
     shades = {
         "accent": accent,
-        "on-accent": max(((255, 255, 255), (10, 12, 14)), key=lambda text: contrast(text, accent)),
+        "on-accent": text,
         "accent-edge": _readable(accent, sheet, far, 3.1),
-        "accent-strong": _mix(far, accent, 0.18),
+        "accent-strong": _mix(_BLACK if text == _WHITE else _WHITE, accent, 0.18),
         "link": link,
         "sheet": sheet,
         "panel": panel,

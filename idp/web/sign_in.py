@@ -10,7 +10,7 @@ from marshmallow import Schema
 
 from idp.flows import enrol, sign_in
 from idp.flows.enrol import Faulty
-from idp.flows.facts import Looked, Visit
+from idp.flows.facts import Looked, Visit, look
 from idp.flows.sign_in import Gone, Wrong
 from idp.language import format_instant
 from idp.model import Ask, Client
@@ -74,7 +74,7 @@ class Door:
 
     def show(self, transaction: str) -> Response:
         """GET /sign-in/<transaction>: the page of the present step."""
-        looked = sign_in.look(self.world, self.house.visit(transaction), self.world.clock())
+        looked = look(self.world, self.house.visit(transaction), self.world.clock())
         if looked is None:
             return self._gone()
         return self._finish(looked) if isinstance(looked.step, Done) else self._page(looked)
@@ -82,7 +82,7 @@ class Door:
     def take(self, transaction: str) -> Response:
         """POST /sign-in/<transaction>: one answer to the present step."""
         visit = self.house.visit(transaction)
-        looked = sign_in.look(self.world, visit, self.world.clock())
+        looked = look(self.world, visit, self.world.clock())
         if looked is None:
             return self._gone()
         if not self.house.genuine():
@@ -213,7 +213,7 @@ class Door:
         return enrol.choose_question(self.world, visit, values["question"], values["answer"])
 
     def _mismatch(self, visit: Visit) -> Result:
-        looked = sign_in.look(self.world, visit, self.world.clock())
+        looked = look(self.world, visit, self.world.clock())
         return Faulty(looked, ("mismatch",)) if looked is not None else None
 
 
