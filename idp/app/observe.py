@@ -1,8 +1,8 @@
 """The front of the application: one WSGI middleware that limits, measures, names and logs every request.
 
 What it leaves in the environ for the rooms inside: ``idp.request_id`` and ``idp.bucket`` (the address as far as policy
-may know it). A view served outside Flask says where it is with ``idp.route``; else the route is that of Flask's rule.
-Paths and queries are not logged: they can hold codes and transaction ids.
+may know it). What they leave there in turn is ``idp.route``, the pattern of the route that matched: paths and queries are
+not logged, since they can hold codes and transaction ids.
 """
 
 import itertools
@@ -216,8 +216,4 @@ def _no_writing(_data: bytes) -> object:
 
 def _route(environ: "WSGIEnvironment") -> str:
     """The pattern of the route, or "unmatched"."""
-    route = environ.get("idp.route")
-    if route is not None:
-        return str(route)
-    rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
-    return "unmatched" if rule is None else str(rule.rule)
+    return str(environ.get("idp.route", "unmatched"))

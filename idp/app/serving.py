@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
 # Threads that may wait for slow bodies, beside those that work and those that hash.
 BODY_ROOM = 64
+# What libraries look up later: the system's, Python's, OpenSSL's and libpq's own variables.
+KEPT_VARIABLES = ("HOME", "LANG", "LC_", "PATH", "PG", "PROMETHEUS_", "PYTHON", "SSL_CERT_", "TMP", "TZ")
 
 
 def make_application(settings: Settings, metrics: Metrics | None = None) -> "WSGIApplication":
     """The whole WSGI application of these settings."""
     world = make_world(settings)
     app = create_app(settings, world)
+    app.before_request_funcs.setdefault(None, []).insert(0, _note_route)
     app.log_exception = _log_exception  # type: ignore[method-assign]
     state = Health(health.checks(world.store, redis=settings.redis.url is not None))
     return observed(
@@ -41,8 +44,8 @@ def load_application(directory: Path) -> "WSGIApplication":
     settings = load(directory, os.environ)  # noqa: TID251 - handed to the settings, which read it
     logs.configure(settings.log.level, settings.log.format)
     application = make_application(settings)
-    # The server copies the environment into every request's environ: secrets need not be there.
-    for name in [name for name in os.environ if name.startswith("IDP_")]:  # noqa: TID251 - taken out, not read
+    # The server copies the environment into every request's environ: secrets, already read, need not be there.
+    for name in [name for name in os.environ if not name.startswith(KEPT_VARIABLES)]:  # noqa: TID251 - taken out, not read
         del os.environ[name]  # noqa: TID251 - as above
     return application
 
@@ -56,3 +59,10 @@ def threads(settings: Settings) -> int:
 def _log_exception(exc_info: Any) -> None:
     """In the place of Flask's own, which would log the address of the page, and addresses can hold codes."""
     tell_fault(request.environ, exc_info[1])
+
+
+def _note_route() -> None:
+    """Leave the route's pattern for the front: Flask takes its request out of the environ when it is done."""
+    rule = request.url_rule
+    if rule is not None:
+        request.environ["idp.route"] = rule.rule
