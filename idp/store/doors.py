@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from idp.model import Device, Invitation
-from idp.store.statements import Repository, each_dialect
+from idp.store.statements import ByDialect, Repository
 from idp.store.tables import devices, invitations
 
 _d, _i = devices.c, invitations.c
@@ -13,7 +13,7 @@ _d, _i = devices.c, invitations.c
 _KNOWN = select(_d.id, _d.account_id, _d.digest, _d.first_seen_at, _d.last_seen_at).where(
     _d.account_id == bindparam("account"), _d.digest == bindparam("cookie"), _d.last_seen_at > bindparam("since")
 )
-_REMEMBER = each_dialect(
+_REMEMBER = ByDialect(
     lambda into: (statement := into(devices)).on_conflict_do_update(
         index_elements=[_d.account_id, _d.digest], set_={"last_seen_at": statement.excluded.last_seen_at}
     )

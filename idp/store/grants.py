@@ -1,14 +1,15 @@
 """Grants with their codes and refresh state: what single use and rotation hang on, each decided by one statement."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, exists, insert, literal, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, insert, literal, select, update
 
 from idp.model import Account, AuthorizationCode, Grant, Rotation
 from idp.store.accounts import ACCOUNT_COLUMNS, account_of
 from idp.store.codec import grant_document, grant_from
-from idp.store.statements import Repository, each_dialect
+from idp.store.statements import ByDialect, Repository
 from idp.store.tables import accounts, client_consents, codes, denied, grants
 
 _g, _c, _d, _k = grants.c, codes.c, denied.c, client_consents.c
@@ -115,12 +116,12 @@ _ALIVE = (
     )
 )
 
-_DENY = each_dialect(lambda into: into(denied).on_conflict_do_nothing(index_elements=[_d.digest]))
+_DENY = ByDialect(lambda into: into(denied).on_conflict_do_nothing(index_elements=[_d.digest]))
 _IS_DENIED = select(literal(1)).where(_d.digest == bindparam("jti"))
 
 _of_client = (_k.account_id == bindparam("account"), _k.client_id == bindparam("client"))
 _SCOPES = select(_k.scope).where(*_of_client, _k.given_at >= bindparam("since"))
-_RECORD = each_dialect(
+_RECORD = ByDialect(
     lambda into: (statement := into(client_consents)).on_conflict_do_update(
         index_elements=[_k.account_id, _k.client_id, _k.scope], set_={"given_at": statement.excluded.given_at}
     )
@@ -128,7 +129,11 @@ _RECORD = each_dialect(
 _WITHDRAW = delete(client_consents).where(*_of_client)
 
 
-def _grant(row: Row[Any] | None) -> Grant | None:
+def _grant(row: Sequence[Any]) -> Grant:
+    return grant_from(*row)
+
+
+def _maybe(row: Sequence[Any] | None) -> Grant | None:
     return None if row is None else grant_from(*row)
 
 
@@ -177,25 +182,25 @@ class Grants(Repository):
         if row is None:
             return None
         held, current, previous, rotated_at = row[:4]
-        return Rotation(held, grant_from(*row[4:]), current, previous, rotated_at)
+        return Rotation(held, _grant(row[4:]), current, previous, rotated_at)
 
     def rotate(self, handle: str, presented: str, fresh: str, now: datetime, expires_at: datetime) -> Grant | None:
         """Replace the live refresh token by ``fresh``; None where ``presented`` is not the live one of a live family."""
         values = {"named": handle, "presented": presented, "fresh": fresh, "now": now, "until": expires_at}
-        return _grant(self._connection.execute(_ROTATE, values).first())
+        return _maybe(self._connection.execute(_ROTATE, values).first())
 
     def rotate_again(self, handle: str, presented: str, fresh: str, now: datetime, since: datetime) -> Grant | None:
         """Answer once more to the token before the live one, if it was replaced at or after ``since``."""
         values = {"named": handle, "presented": presented, "fresh": fresh, "now": now, "since": since}
-        return _grant(self._connection.execute(_ROTATE_AGAIN, values).first())
+        return _maybe(self._connection.execute(_ROTATE_AGAIN, values).first())
 
     def revoke(self, grant_id: str, now: datetime) -> Grant | None:
         """End a family; None where it was ended already or never was."""
-        return _grant(self._connection.execute(_REVOKE, {"one": grant_id, "now": now}).first())
+        return _maybe(self._connection.execute(_REVOKE, {"one": grant_id, "now": now}).first())
 
     def revoke_by_handle(self, handle: str, now: datetime) -> Grant | None:
         """End the family of a refresh token."""
-        return _grant(self._connection.execute(_REVOKE_BY_HANDLE, {"named": handle, "now": now}).first())
+        return _maybe(self._connection.execute(_REVOKE_BY_HANDLE, {"named": handle, "now": now}).first())
 
     def revoke_session(self, sid: str, now: datetime) -> list[Grant]:
         """End the families that end with a browser's session."""
@@ -217,7 +222,7 @@ class Grants(Repository):
         return grant_from(*row[:_WIDTH]), None if row[_WIDTH] is None else account_of(row[_WIDTH:])
 
     def _revoked(self, statement: Any, values: dict[str, Any]) -> list[Grant]:
-        return [grant_from(*row) for row in self._connection.execute(statement, values)]
+        return [_grant(row) for row in self._connection.execute(statement, values)]
 
 
 class Denied(Repository):

@@ -1,14 +1,14 @@
 """What happened and what must be sent: the audit log, the outbox, and the policies that decided."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import bindparam, case, func, insert, or_, select, update
 
 from idp.model import AuditEntry, Letter
 from idp.store.codec import cleaned
-from idp.store.statements import Repository, each_dialect
+from idp.store.statements import ByDialect, Repository
 from idp.store.tables import audit, outbox, policies
 
 _a, _o, _p = audit.c, outbox.c, policies.c
@@ -68,7 +68,7 @@ _EXPIRE = (
 _DEPTH = select(_o.state, func.count()).where(_o.state != "sent").group_by(_o.state)
 _DEAD = select(*_LETTER_COLUMNS, _o.error).where(_o.state == "dead").order_by(_o.state_at.desc()).limit(bindparam("limit"))
 
-_RECORD = each_dialect(lambda into: into(policies).on_conflict_do_nothing(index_elements=[_p.digest]))
+_RECORD = ByDialect(lambda into: into(policies).on_conflict_do_nothing(index_elements=[_p.digest]))
 _VERSIONS = select(_p.digest, _p.name, _p.document, _p.recorded_at)
 _GET = _VERSIONS.where(_p.digest == bindparam("one"))
 _ALL = _VERSIONS.order_by(_p.recorded_at.desc(), _p.digest)
@@ -168,7 +168,7 @@ class Outbox(Repository):
 
     def depth(self) -> dict[str, int]:
         """How many letters are ``waiting`` and how many ``dead``."""
-        counted: dict[str, int] = {state: count for state, count in self._connection.execute(_DEPTH)}
+        counted = {str(state): int(count) for state, count in self._connection.execute(_DEPTH)}
         return {"waiting": 0, "dead": 0} | counted
 
     def dead(self, limit: int = 100) -> list[tuple[Letter, str]]:
@@ -197,7 +197,7 @@ class Policies(Repository):
         return [PolicyVersion(*row) for row in self._connection.execute(_ALL)]
 
 
-def _letter(row: Row[Any]) -> Letter:
+def _letter(row: Sequence[Any]) -> Letter:
     id_, channel, to, template, locale, created_at, not_after, attempts = row[:8]
     return Letter(id_, channel, to, template, locale, {}, created_at, not_after, attempts)
 

@@ -90,7 +90,7 @@ class RedisSignIns:
     def get(self, sign_in_id: str, now: datetime) -> SignIn | None:
         """The sign-in, unless it is over."""
         try:
-            version, document = cast("list[bytes | None]", self._client.hmget(_SIGN_IN + sign_in_id, ("version", "document")))
+            version, document = cast("list[bytes | None]", self._client.hmget(_SIGN_IN + sign_in_id, ["version", "document"]))
         except RedisError as error:
             raise StoreDown(str(error)) from error
         if version is None or document is None:
@@ -129,7 +129,7 @@ class RedisSessions:
         """The session, unless it is over."""
         try:
             document, seen, until = cast(
-                "list[bytes | None]", self._client.hmget(_SESSION + session_id, ("document", "seen", "until"))
+                "list[bytes | None]", self._client.hmget(_SESSION + session_id, ["document", "seen", "until"])
             )
         except RedisError as error:
             raise StoreDown(str(error)) from error

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from idp.model import Session, SignIn
 from idp.store.codec import session_document, session_from, sign_in_document, sign_in_from
 from idp.store.database import Database, Lease, Turn, joined
-from idp.store.statements import each_dialect
+from idp.store.statements import ByDialect
 from idp.store.tables import sessions, sign_ins, used
 
 _i, _s, _u = sign_ins.c, sessions.c, used.c
@@ -47,7 +47,7 @@ _newest = (
 )
 _PRUNE = delete(sessions).where(_of_account, _s.id.not_in(_newest.scalar_subquery())).returning(*_SESSION_COLUMNS)
 
-_FIRST_TIME = each_dialect(
+_FIRST_TIME = ByDialect(
     lambda into: (statement := into(used)).on_conflict_do_update(
         index_elements=[_u.digest],
         set_={"until": statement.excluded.until},

@@ -4,21 +4,31 @@ SQLAlchemy keeps the compiled form by the statement object's key; a statement bu
 again for each call.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Table
-from sqlalchemy.dialects import postgresql, sqlite
+
+Build = Callable[[Callable[[Table], Any]], Executable]
 
 
-def each_dialect(build: Callable[[Callable[[Table], Any]], Executable]) -> Mapping[str, Executable]:
-    """A statement with ON CONFLICT, which both databases know and SQLAlchemy spells by dialect."""
-    # SQLAlchemy forgets how many rows an INSERT wrote unless it is told that someone will ask.
-    counted = {"preserve_rowcount": True}
-    return {
-        "sqlite": build(sqlite.insert).execution_options(**counted),
-        "postgresql": build(postgresql.insert).execution_options(**counted),
-    }
+class ByDialect(dict[str, Executable]):
+    """A statement with ON CONFLICT, which both databases know and SQLAlchemy spells by dialect.
+
+    Made when first asked for: loading the dialect that is not used would be a sixth of the room's start-up time.
+    """
+
+    def __init__(self, build: Build) -> None:
+        super().__init__()
+        self._build = build
+
+    def __missing__(self, dialect: str) -> Executable:
+        insert = import_module(f"sqlalchemy.dialects.{dialect}").insert
+        # SQLAlchemy forgets how many rows an INSERT wrote unless it is told that someone will ask.
+        made = self._build(insert).execution_options(preserve_rowcount=True)
+        self[dialect] = made
+        return made
 
 
 class Repository:

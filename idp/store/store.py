@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine, bindparam, delete, text
 from sqlalchemy.exc import DBAPIError
 
+from idp.store.counts import SqlCounts
 from idp.store.database import Database, Dialect, Lease, Turn, Writing
 from idp.store.errors import down_as_named
 from idp.store.shortlived import Sessions, SignIns, Used
 from idp.store.shortlived_sql import SqlSessions, SqlSignIns, SqlUsed
 from idp.store.tables import denied, sessions, sign_ins, used
-from idp.store.throttle import SqlCounts
 from idp.store.transaction import Transaction, Work
 
 if TYPE_CHECKING:
@@ -49,9 +49,15 @@ class Store:
             self._counts = SqlCounts(database)
         else:
             self.sign_ins, self.sessions, self.used = redis_state.sign_ins, redis_state.sessions, redis_state.used
-        # For Flask-Limiter, which finds its storage by the scheme that ``idp.store.throttle`` registers.
-        self.throttle_uri = "idp://"
+        # Both for Flask-Limiter.
         self.throttle_options: dict[str, Any] = {"counts": redis_state.throttle if redis_state else self._counts}
+
+    @property
+    def throttle_uri(self) -> str:
+        """The scheme under which Flask-Limiter finds the storage."""
+        import idp.store.throttle  # noqa: F401, PLC0415 - registers it; the library is loaded where something is throttled
+
+        return "idp://"
 
     @property
     def engine(self) -> Engine:

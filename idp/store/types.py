@@ -4,14 +4,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, Dialect, Integer
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy import JSON, TIMESTAMP, BigInteger, Dialect, Integer
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from idp.store.codec import instant, micros
 
-# Read by operators in SQL, hence JSONB where there is one.
-Document = JSON().with_variant(JSONB(), "postgresql")
 # SQLite numbers rows by itself only in a column declared INTEGER.
 Sequence = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -41,3 +38,18 @@ class Instant(TypeDecorator[datetime]):
         if dialect.name == "postgresql":
             return lambda value: None if value is None else cast("datetime", value.astimezone(UTC))
         return lambda value: None if value is None else instant(value)
+
+
+class Document(TypeDecorator[Any]):
+    """JSON that operators read in SQL, hence JSONB where there is one."""
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The column type of the dialect."""
+        if dialect.name != "postgresql":
+            return dialect.type_descriptor(JSON())
+        from sqlalchemy.dialects.postgresql import JSONB  # noqa: PLC0415 - loaded where it is used
+
+        return dialect.type_descriptor(JSONB())

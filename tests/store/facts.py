@@ -19,8 +19,8 @@ from idp.model import (
     Letter,
     Proof,
     Session,
-    SigningKey,
     SignIn,
+    SigningKey,
 )
 
 NOW = datetime(2031, 5, 4, 3, 2, 1, 654321, tzinfo=UTC)

@@ -84,7 +84,7 @@ def test_what_becomes_of_an_account(store: Store):
 
 
 def test_a_rolled_back_change_never_was(store: Store):
-    with pytest.raises(ZeroDivisionError), store.begin() as tx:
+    with pytest.raises(ZeroDivisionError), store.begin() as tx:  # noqa: PT012
         tx.accounts.add(account(), "ada")
         _ = 1 / 0
     with store.read() as tx:

@@ -1,5 +1,6 @@
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -133,7 +134,7 @@ def test_after_a_restart_of_postgresql_nobody_notices_twice(tmp_path: Path):
         tx.accounts.count()
     with store.read() as tx:
         assert tx.accounts.count() == 1
-    with pytest.raises(StoreDown), store.begin() as tx:
+    with pytest.raises(StoreDown), store.begin() as tx:  # noqa: PT012
         tx.accounts.signed_in("a1", NOW)
         kill()
     with store.begin() as tx:
@@ -157,8 +158,8 @@ def test_a_transaction_inside_a_transaction_is_refused(store: Store):
 
 
 def test_importing_the_room_loads_neither_alembic_nor_redis():
-    program = "import sys, idp.store; print([name for name in ('alembic', 'redis', 'psycopg') if name in sys.modules])"
-    import sys
-
+    program = (
+        "import sys, idp.store; print([name for name in ('alembic', 'redis', 'limits', 'psycopg') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -14,9 +14,7 @@ LEASE = timedelta(minutes=2)
 def test_the_log_is_read_newest_first(store: Store):
     with store.begin() as tx:
         for number in range(4):
-            tx.audit.write(
-                entry(at=NOW + number * MINUTE, event=f"e{number % 2}", account_id="a1" if number else None)
-            )
+            tx.audit.write(entry(at=NOW + number * MINUTE, event=f"e{number % 2}", account_id="a1" if number else None))
         read = tx.audit.read
         assert [one.at for one in read()] == [NOW + number * MINUTE for number in (3, 2, 1, 0)]
         assert [one.at for one in read(limit=1)] == [NOW + 3 * MINUTE]
@@ -35,7 +33,7 @@ def test_the_log_takes_whatever_a_stranger_types(store: Store):
 def test_change_entry_and_letter_stand_or_fall_together(store: Store):
     with store.begin() as tx:
         tx.accounts.add(account(), "ada")
-    with pytest.raises(LookupError), store.begin() as tx:
+    with pytest.raises(LookupError), store.begin() as tx:  # noqa: PT012
         tx.accounts.set_state("a1", AccountState.BLOCKED, NOW)
         tx.audit.write(entry())
         tx.outbox.put(letter(), b"sealed")

@@ -11,6 +11,7 @@ from idp.store import Store, migrate, open_store
 from idp.store.store import HEAD
 from idp.store.tables import metadata
 from tests.servers import fresh_store
+from tests.store.facts import entry
 
 
 def test_metadata_and_migrations_agree(store: Store):
@@ -33,8 +34,6 @@ def test_upgrade_from_nothing_and_once_more(tmp_path: Path):
 
 
 def test_the_audit_log_refuses_changes(store: Store):
-    from tests.store.facts import entry
-
     with store.begin() as tx:
         tx.audit.write(entry())
     with pytest.raises(DBAPIError, match="append-only"), store.begin() as tx:

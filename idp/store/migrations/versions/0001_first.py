@@ -7,7 +7,10 @@ from idp.store.types import Document, Instant, Sequence
 
 _BY_DIALECT = {
     "sqlite": [
-        "CREATE TRIGGER audit_append_only BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
+        """
+        CREATE TRIGGER audit_append_only BEFORE UPDATE ON audit
+        BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END
+        """,
     ],
     "postgresql": [
         """
@@ -59,7 +62,7 @@ def upgrade() -> None:
         sa.Column("event", sa.String(), nullable=False),
         sa.Column("outcome", sa.String(), nullable=False),
         sa.Column("account_id", sa.String(), nullable=True),
-        sa.Column("facts", Document, nullable=False),
+        sa.Column("facts", Document(), nullable=False),
         sa.Column("policy", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
         sqlite_autoincrement=True,
@@ -168,7 +171,7 @@ def upgrade() -> None:
         sa.Column("kid", sa.String(), nullable=False),
         sa.Column("alg", sa.String(), nullable=False),
         sa.Column("use", sa.String(), nullable=False),
-        sa.Column("public", Document, nullable=False),
+        sa.Column("public", Document(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("current_from", Instant(), nullable=True),
