@@ -1,6 +1,7 @@
 """The life of the signing keys: made at first start, published ahead, signing, kept until their last token is dead."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -27,8 +28,9 @@ def ensure_keys(world: World) -> None:
         missing = _missing(tx.keys.all())
     if not missing:
         return
-    # Made before the lock is taken: an RSA key takes its time.
-    made = {wanted: make_key(*wanted, world.vault, now) for wanted in missing}
+    # Made side by side and before the lock is taken: an RSA key takes its time.
+    with ThreadPoolExecutor() as pool:
+        made = dict(zip(missing, pool.map(lambda wanted: make_key(*wanted, world.vault, now), missing), strict=True))
     with world.store.begin() as tx, tx.keys.lock():
         for wanted in _missing(tx.keys.all()):
             key = made.get(wanted) or make_key(*wanted, world.vault, now)

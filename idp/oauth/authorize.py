@@ -14,9 +14,9 @@ from idp.flows import grant
 from idp.flows.grant import Asked
 from idp.flows.world import World
 from idp.model import Account, Ask, Proof, Session, SignIn
+from idp.oauth.checks import Asking, Refusal, examine
 from idp.oauth.clients import Clients
 from idp.oauth.door import Finished, Pages, Pending, SignInDoor
-from idp.oauth.request import Asking, Refusal, examine
 from idp.oauth.wire import body_of, parse
 from idp.policies import entry, steps
 from idp.policies.steps import Done, GiveConsent, Refused, Step

@@ -11,7 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -179,14 +179,24 @@ class KeyRing:
         signs = key.use is KeyUse.CURRENT
         if before is not None and (before.private is not None) == signs:
             return before
-        kind = ECKey if key.alg == "ES256" else RSAKey
-        opened = kind.import_key(self._vault.open_json(key.sealed) if signs else dict(key.public))
-        return _Held(key.kid, key.alg, opened.public_key, opened.private_key)
+        public = (ECKey if key.alg == "ES256" else RSAKey).import_key(dict(key.public)).public_key
+        return _Held(key.kid, key.alg, public, _opened(self._vault.open_json(key.sealed)) if signs else None)
 
     def _header(self, held: _Held, typ: str) -> bytes:
         header = _b64(_ENCODER.encode({"alg": held.alg, "typ": typ, "kid": held.kid}).encode())
         self._headers[held.kid, typ] = header
         return header
+
+
+def _opened(jwk: Mapping[str, str]) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+    """A private key that the seal vouches for: to prove an RSA key's primes again would take longer than the whole start."""
+    if jwk["kty"] == "EC":
+        return cast("ec.EllipticCurvePrivateKey", ECKey.import_key(dict(jwk)).private_key)
+    n, e, d, p, q, dp, dq, qi = (
+        int.from_bytes(_unb64(jwk[name].encode())) for name in ("n", "e", "d", "p", "q", "dp", "dq", "qi")
+    )
+    numbers = rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, rsa.RSAPublicNumbers(e, n))
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
 
 
 def at_hash(access_token: str) -> str:
