@@ -54,8 +54,12 @@ def serve() -> None:
 
 def refusals(settings: Settings) -> list[Problem]:
     """What keeps these settings from being served now, beyond what loading them judged."""
-    problems = [*_clear_text(settings), *_tls(settings)]
-    return problems or _store(settings)
+    return listening_problems(settings) or _store(settings)
+
+
+def listening_problems(settings: Settings) -> list[Problem]:
+    """What is wrong with how these settings listen."""
+    return [*_clear_text(settings), *_tls(settings)]
 
 
 def _clear_text(settings: Settings) -> list[Problem]:
