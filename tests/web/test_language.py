@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from babel.messages.pofile import PoFileError
 
 from idp.language import Words, format_instant, read, refresh
 
@@ -40,7 +41,7 @@ def test_the_language_is_chosen(ui_locales: str | None, cookie: str | None, acce
 
 @pytest.mark.parametrize(
     "hostile",
-    ["../../etc/passwd", "it\x00", "it\r\nSet-Cookie: x", "<it>", "i" * 100_000, "- - -", ",;,;q=", "it;q=NaN", "ıt", "\ud800"],
+    ["../../etc/passwd", "it\x00", "it\r\nSet-Cookie: x", "<it>", "i" * 100_000, "- - -", ",;,;q=", "it;q=NaN", "\ud800"],
 )
 def test_hostile_input_is_passed_over(hostile: str) -> None:
     assert WORDS.negotiate(hostile, None, None) in {"en", "it"}
@@ -90,7 +91,7 @@ def test_a_language_without_a_catalogue_stops_the_start(tmp_path: Path) -> None:
 
 def test_a_broken_catalogue_stops_the_start(tmp_path: Path) -> None:
     _catalogue(tmp_path, 'nonsense "here\n')
-    with pytest.raises(Exception, match="line"):
+    with pytest.raises(PoFileError, match="on 4"):
         Words(tmp_path, ("it",))
 
 
