@@ -1,6 +1,7 @@
 """`idp demo`: the product, a portal, both backends and an inbox on one machine, with sample people; gone at Ctrl-C."""
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -11,65 +12,109 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
+from typing import Any, Final, NoReturn
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from idp.app.composition import make_world, record_policy
-from idp.cli.demo_people import ANSWER, PASSWORD, PIN, People
+from idp.app.composition import make_world
+from idp.cli.demo_people import ANSWER, PASSWORD, PIN, People, thrifty
 from idp.settings import load
 
-_NAMES = ("identity", "portal", "billing", "service", "inbox", "smtp")
-_PATIENCE = 20
+_NAMES: Final = ("identity", "portal", "billing", "service", "inbox", "smtp", "metrics")
+_PLACES: Final = (
+    ("portal", "sign in, see a bill and a fault, sign out"),
+    ("inbox", "every mail and text message of the demo"),
+    ("identity", "the product: sign-in pages, tokens, keys"),
+    ("billing", "a backend: accepts tokens made for billing"),
+    ("service", "a backend: accepts tokens made for service"),
+)
+_SHIPPED: Final = 8080
+_PATIENCE: Final = 30
+_GRACE: Final = 10
+_LAST: Final = 65535 - len(_NAMES) + 1
+
+Child = subprocess.Popen[bytes]
 
 
 @click.command()
-@click.option("--port", envvar="IDP_DEMO_PORT", default=8080, show_default=True, help="First of the seven ports in a row.")
-@click.option("--config", default="config", type=click.Path(path_type=Path, exists=True), help="Configuration to start from.")
+@click.option(
+    "--port",
+    envvar="IDP_DEMO_PORT",
+    default=_SHIPPED,
+    show_default=True,
+    type=click.IntRange(1, _LAST),
+    help="First of the seven ports in a row.",
+)
+@click.option(
+    "--config",
+    default="config",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Configuration to start from.",
+)
 def demo(port: int, config: Path) -> None:
     """Start everything on this machine, with sample people."""
     if find_spec("examples") is None or find_spec("aiosmtpd") is None:
         raise click.ClickException("The demo runs in a checkout of the repository: make demo")
     _refuse_taken(port)
+    # Whatever proxy this machine has, it is not for talking to itself.
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"  # noqa: TID251 - set for the examples' HTTP client
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: stop.set())
-    console = Console()
-    with tempfile.TemporaryDirectory(prefix="idp-demo-") as folder, contextlib.ExitStack() as running:
-        environ = _configure(Path(folder), config, port)
-        console.print("Making sample people …", style="dim")
-        _seed(Path(folder), environ)
+    with tempfile.TemporaryDirectory(prefix="idp-demo-") as name, _caretaker(Path(name)) as watch:
+        _run(Path(name), _configure(Path(name), config, port), port, stop, watch)
+    click.secho("Stopped; nothing is left behind.", dim=True)
+
+
+def _run(folder: Path, environ: Mapping[str, str], port: int, stop: threading.Event, watch: Callable[[int], None]) -> None:
+    """Start everything in the order in which each needs the other, say so, and wait."""
+    click.secho("Starting, with a new database and sample people …", dim=True)
+    world = make_world(load(folder / "config", environ))
+    world.store.upgrade()
+    with contextlib.ExitStack() as running:
+        children = running.enter_context(_children())
+
+        def start(command: str) -> None:
+            children.append(_child(command, environ))
+            watch(children[-1].pid)
+
+        # It needs the schema and no people: they move in while it starts.
+        start("serve")
         running.enter_context(_neighbours(port, environ))
-        children = [running.enter_context(_child(name, environ)) for name in ("serve", "worker")]
-        _await(f"http://localhost:{port}/readyz", children, stop)
+        People(thrifty(world, load(folder / "config", environ))).move_in()
+        world.store.close()
+        # Not before everybody moved in: it would carry letters out that belong to the past.
+        start("worker")
+        _await(port, children, stop)
         if not stop.is_set():
-            _print(console, port)
+            _tell(port)
         while not stop.wait(0.3):
             if any(child.poll() is not None for child in children):
                 raise click.ClickException("A part of the demo ended by itself; its last words are above.")
-    console.print("Stopped; nothing is left behind.", style="dim")
 
 
 def _refuse_taken(port: int) -> None:
-    taken = []
-    for number in range(port, port + 7):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Every port must be free at both addresses to which browsers resolve "localhost"."""
+    problems: dict[int, list[int]] = {}
+    for number in range(port, port + len(_NAMES)):
+        for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
             try:
-                probe.bind(("127.0.0.1", number))
-            except OSError:
-                taken.append(str(number))
-    if taken:
-        raise click.ClickException(
-            f"In use: port {', '.join(taken)}. Choose another start, for example: IDP_DEMO_PORT=9080 make demo"
-        )
+                with socket.socket(family) as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind((address, number))
+            except OSError as error:
+                if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                    problems.setdefault(error.errno, []).append(number)
+    for why, said in ((errno.EADDRINUSE, "In use"), (errno.EACCES, "Not allowed without root")):
+        if why in problems:
+            numbers = ", ".join(str(number) for number in sorted(set(problems[why])))
+            remedy = (
+                f"Choose another start; {len(_NAMES)} ports in a row are needed, for example:\n  IDP_DEMO_PORT=9080 make demo"
+            )
+            raise click.ClickException(f"{said}: port {numbers}. {remedy}")
 
 
 def _configure(folder: Path, config: Path, port: int) -> Mapping[str, str]:
@@ -78,22 +123,24 @@ def _configure(folder: Path, config: Path, port: int) -> Mapping[str, str]:
     shutil.copytree(config, target)
     for name in ("settings.toml", "clients.toml", "resources.toml"):
         text = (target / name).read_text("utf-8")
-        for number in range(5):
-            text = text.replace(f"localhost:{8080 + number}", f"localhost:{{{number}}}")
-        for number in range(5):
+        for number in range(len(_NAMES)):
+            text = text.replace(f"localhost:{_SHIPPED + number}", f"localhost:{{{number}}}")
+        for number in range(len(_NAMES)):
             text = text.replace(f"localhost:{{{number}}}", f"localhost:{port + number}")
         (target / name).write_text(text, "utf-8")
     address = {name.upper(): f"http://localhost:{port + number}" for number, name in enumerate(_NAMES)}
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("IDP_")},  # noqa: TID251 - handed down
+        # Whatever a part of the demo writes is in the folder that goes at the end.
+        "TMPDIR": str(folder),
         "IDP_CONFIG": str(target),
         "IDP_DATABASE_URL": f"sqlite:///{folder}/demo.sqlite3",
         "IDP_MASTER_KEY": secrets.token_hex(32),
         "IDP_SERVER_PORT": str(port),
-        "IDP_SERVER_METRICS_PORT": str(port + 6),
+        "IDP_SERVER_METRICS_PORT": str(port + _NAMES.index("metrics")),
         "IDP_MAIL_HOST": "127.0.0.1",
-        "IDP_MAIL_PORT": str(port + 5),
-        "IDP_LOG_LEVEL": "warning",
+        "IDP_MAIL_PORT": str(port + _NAMES.index("smtp")),
+        "IDP_LOG_LEVEL": "error",
         "IDP_LOG_FORMAT": "console",
         "IDP_ISSUER": address["IDENTITY"],
         **{f"{name}_URL": address[name] for name in ("PORTAL", "BILLING", "SERVICE", "INBOX")},
@@ -101,20 +148,12 @@ def _configure(folder: Path, config: Path, port: int) -> Mapping[str, str]:
     }
 
 
-def _seed(folder: Path, environ: Mapping[str, str]) -> None:
-    world = make_world(load(folder / "config", environ))
-    world.store.upgrade()
-    record_policy(world)
-    People(world).move_in()
-    world.store.close()
-
-
 @contextlib.contextmanager
 def _neighbours(port: int, environ: Mapping[str, str]) -> Iterator[None]:
     """The portal, both backends and the inbox, each in a thread of this process."""
     from examples import billing, inbox, portal, service  # noqa: PLC0415 - only in a checkout
 
-    issuer, local = environ["IDP_ISSUER"], "http://localhost"
+    issuer = environ["IDP_ISSUER"]
     shop = portal.Settings(
         issuer=issuer,
         url=environ["PORTAL_URL"],
@@ -123,71 +162,126 @@ def _neighbours(port: int, environ: Mapping[str, str]) -> Iterator[None]:
         billing=environ["BILLING_URL"],
         service=environ["SERVICE_URL"],
     )
-    servers: list[Any] = [
-        portal.server(port + 1, shop),
-        billing.server(port + 2, issuer, f"{local}:{port + 2}"),
-        service.server(port + 3, issuer, f"{local}:{port + 3}"),
-        inbox.server(port + 4, port + 5),
-    ]
-    threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
-    for thread in threads:
-        thread.start()
-    try:
+    with contextlib.ExitStack() as running:
+        running.enter_context(_thread(portal.server(port + 1, shop)))
+        running.enter_context(_thread(billing.server(port + 2, issuer, environ["BILLING_URL"])))
+        running.enter_context(_thread(service.server(port + 3, issuer, environ["SERVICE_URL"])))
+        running.enter_context(_thread(inbox.server(port + 4, port + 5)))
         yield
-    finally:
-        for server in servers:
-            server.shutdown()
-            server.server_close()
 
 
 @contextlib.contextmanager
-def _child(command: str, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """One process of the product, in a session of its own, so that Ctrl-C reaches it through us alone."""
-    with subprocess.Popen([sys.executable, "-m", "idp", command], env=dict(environ), start_new_session=True) as child:  # noqa: S603
-        try:
-            yield child
-        finally:
+def _thread(server: Any) -> Iterator[None]:
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def _children() -> Iterator[list[Child]]:
+    """Processes of the product, ended together."""
+    children: list[Child] = []
+    try:
+        yield children
+    finally:
+        for child in children:
             child.terminate()
+        ends = time.monotonic() + _GRACE
+        for child in children:
             try:
-                child.wait(10)
+                child.wait(max(0.1, ends - time.monotonic()))
             except subprocess.TimeoutExpired:
-                child.kill()
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
 
 
-def _await(address: str, children: list[subprocess.Popen[bytes]], stop: threading.Event) -> None:
+def _child(command: str, environ: Mapping[str, str]) -> Child:
+    """One process of the product, in a session of its own, so that Ctrl-C reaches it through us alone."""
+    return subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "idp", command], env=dict(environ), start_new_session=True, stdin=subprocess.DEVNULL
+    )
+
+
+@contextlib.contextmanager
+def _caretaker(folder: Path) -> Iterator[Callable[[int], None]]:
+    """A process that clears up if this one is killed: it waits at a pipe which closes with us, however we end.
+
+    Gives the function that tells it which process groups are ours. Forked before there are any threads.
+    """
+    reading, writing = os.pipe()
+    caretaker = os.fork()
+    if caretaker == 0:
+        os.close(writing)
+        _take_care(reading, folder)
+    os.close(reading)
+    try:
+        yield lambda group: _write(writing, group)
+    finally:
+        os.close(writing)
+        os.waitpid(caretaker, 0)
+
+
+def _write(pipe: int, group: int) -> None:
+    os.write(pipe, f"{group}\n".encode())
+
+
+def _take_care(pipe: int, folder: Path) -> NoReturn:
+    """The caretaker's whole life; after an orderly end it finds nothing left to do."""
+    try:
+        os.setsid()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        with os.fdopen(pipe) as told:
+            groups = [int(line) for line in told]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            groups = [group for group in groups if _reached(group, number)]
+            ends = time.monotonic() + _GRACE
+            while any(_reached(group, 0) for group in groups) and time.monotonic() < ends:
+                time.sleep(0.1)
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os._exit(0)
+
+
+def _reached(group: int, number: int) -> bool:
+    try:
+        os.killpg(group, number)
+    except OSError:
+        return False
+    return True
+
+
+def _await(port: int, children: list[Child], stop: threading.Event) -> None:
+    import httpx  # noqa: PLC0415 - only in a checkout
+
     ends = time.monotonic() + _PATIENCE
     while not stop.is_set() and time.monotonic() < ends:
         if any(child.poll() is not None for child in children):
             raise click.ClickException("The identity service did not start; its last words are above.")
-        with contextlib.suppress(URLError, OSError), urlopen(address, timeout=2) as answer:  # noqa: S310 - our own address
-            if answer.status == 200:  # noqa: PLR2004
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2, trust_env=False).is_success:
                 return
-        time.sleep(0.1)
+        stop.wait(0.1)
     if not stop.is_set():
-        raise click.ClickException(f"{address} did not answer within {_PATIENCE} seconds.")
+        raise click.ClickException(f"The identity service was not ready within {_PATIENCE} seconds.")
 
 
-def _print(console: Console, port: int) -> None:
-    places = Table(box=None, show_header=False, padding=(0, 2))
-    for number, (name, what) in enumerate(
-        (
-            ("Portal", "start here: sign in, see a bill and a fault, sign out"),
-            ("Billing", "a backend: accepts tokens made for billing"),
-            ("Service", "a backend: accepts tokens made for service"),
-            ("Inbox", "all mail and text messages of the demo"),
-        ),
-        start=1,
-    ):
-        places.add_row(name, f"[link]http://localhost:{port + number}[/link]", what)
-    places.add_row("Identity", f"http://localhost:{port}", "the product: sign-in pages, tokens, keys")
-    people = Table("username", "stands", "what you will see", box=None, padding=(0, 2))
+def _tell(port: int) -> None:
+    """Where everything is and who lives here, in 80 columns; addresses as plain text, for terminals that make links of them."""
+    where = {name: f"http://localhost:{port + number}" for number, name in enumerate(_NAMES)}
+    click.echo("\nThe demo is running. Start here:\n")
+    click.secho(f"    {where['portal']}\n", bold=True)
+    for name, what in _PLACES:
+        click.echo(f"  {name:<9} {where[name]}  {what}")
+    click.echo(f"  {'metrics':<9} {where['metrics']}/metrics\n")
+    click.echo("Everybody has the same secrets:\n")
+    for name, secret in (("password", PASSWORD), ("PIN", PIN), ("first school", ANSWER)):
+        click.echo(f"  {name:<13} {click.style(secret, bold=True)}")
+    click.echo(f"\n  {'username':<9} {'stands':<17} what you will see")
     for person in People.ALL:
-        people.add_row(person.username, person.stands, person.shows)
-    console.print("\n[bold]The demo is running.[/bold]\n")
-    console.print(places)
-    console.print(
-        f"\nEverybody's password is [bold]{PASSWORD}[/bold], PIN [bold]{PIN}[/bold], first school [bold]{ANSWER}[/bold].\n"
-    )
-    console.print(people)
-    console.print("\nCtrl-C stops everything and leaves nothing behind.\n", style="dim")
+        click.echo(f"  {click.style(f'{person.username:<9}', bold=True)} {person.stands:<17} {person.shows}")
+    click.secho("\nCtrl-C stops everything and leaves nothing behind.\n", dim=True)
     sys.stdout.flush()
