@@ -34,6 +34,7 @@ Colour = tuple[int, int, int]
 # Macros that every page may use, in the order in which they use each other; and what only brand and language decide.
 _PARTS: Final = ("icons", "messages", "questions", "scopes", "form")
 _PIECES: Final = ("mark", "help", "untested")
+_PICTURES: Final = (".svg", ".png", ".webp")
 _SETTLED: Final = frozenset({"icon"})
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 _HEX: Final = re.compile(r"#[0-9a-fA-F]{6}")
@@ -243,13 +244,13 @@ def _luminance(colour: Colour) -> float:
 
 
 def _files(static: Path, brand: Brand) -> dict[str, bytes]:
-    """The product's static files by name, with the brand's style sheet and its logo (one of ours, or a file's path)."""
+    """The product's static files by name, with the brand's style sheet and its logo."""
     files = {path.name: path.read_bytes() for path in sorted(static.iterdir()) if path.suffix in CONTENT_TYPES}
     files["brand.css"] = brand_css(brand)
-    if brand.logo and brand.logo not in files:
+    if brand.logo and brand.logo.removeprefix(STATIC_PREFIX) not in files:
         logo = Path(brand.logo)
-        if logo.suffix not in CONTENT_TYPES:
-            raise ValueError(f"a logo is one of {', '.join(sorted(CONTENT_TYPES))}: {brand.logo!r}")
+        if "://" in brand.logo or logo.suffix not in _PICTURES:
+            raise ValueError(f"a logo is a file ({', '.join(_PICTURES)}), ours or one of this machine: {brand.logo!r}")
         files[logo.name] = logo.read_bytes()
     return files
 

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ BRAND = Brand(
     ),
     phone="+39 02 5550 100",
     home="https://www.norda.example/",
-    tested_browsers={"Chrome": 140, "Edge": 140, "Firefox": 140, "Safari": 18},
+    tested_browsers={"chrome": 109, "edge": 109, "firefox": 115, "safari": 16},
 )
 QUESTIONS = (
     "first_school",
@@ -347,6 +348,20 @@ def test_a_logo_that_is_not_there_stops_the_start() -> None:
         Pages(WORDS, Brand("x", logo="/nowhere/missing.svg"))
     with pytest.raises(ValueError, match="logo"):
         Pages(WORDS, Brand("x", logo="/etc/passwd"))
+    with pytest.raises(ValueError, match="logo"):
+        Pages(WORDS, Brand("x", logo="https://cdn.example/logo.svg"))
+
+
+def test_a_logo_is_ours_or_a_file_of_the_operator(tmp_path: Path) -> None:
+    own = tmp_path / "operator.svg"
+    own.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>", encoding="utf-8")
+    for logo, name in (("logo.svg", "logo.svg"), ("/static/logo.svg", "logo.svg"), (str(own), "operator.svg")):
+        pages = Pages(WORDS, Brand("x", logo=logo))
+        assert Tags(pages.render("sign_in.html", "en", **FORM)).one("img") == {
+            "class": "logo",
+            "src": pages.static(name),
+            "alt": "x",
+        }
 
 
 def test_a_page_costs_little() -> None:
