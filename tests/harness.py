@@ -228,7 +228,7 @@ class House:
 
     def audit(self, event: str | None = None, account: Account | None = None) -> list[AuditEntry]:
         with self.world.store.read() as tx:
-            found = list(tx.audit.read())
+            found = list(reversed(tx.audit.read(limit=100_000)))
         return [
             entry for entry in found if event in (None, entry.event) and (account is None or entry.account_id == account.id)
         ]
