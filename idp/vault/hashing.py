@@ -1,11 +1,16 @@
 """Password hashing in a bounded pool: a full pool refuses at once, so that memory stays flat and no one is counted."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from passlib.context import CryptContext
 from passlib.hash import argon2
+
+
+T = TypeVar("T")
 
 
 class Busy(Exception):  # noqa: N818 - a state of the house, not an error of the caller
@@ -15,11 +20,15 @@ class Busy(Exception):  # noqa: N818 - a state of the house, not an error of the
 
 
 class HashPool:
-    """At most ``concurrent`` hashes at once and ``queue`` more waiting; argon2 leaves the interpreter lock while it works."""
+    """At most ``concurrent`` hashes at once and ``queue`` more waiting.
+
+    Hashes are computed in threads of the pool's own: argon2 leaves the interpreter lock while it works, and the memory it
+    takes (19 MiB a hash) is kept by as many threads as may hash, not by every thread that ever did.
+    """
 
     def __init__(self, concurrent: int, queue: int) -> None:
         self._places = threading.BoundedSemaphore(concurrent + queue)
-        self._desks = threading.BoundedSemaphore(concurrent)
+        self._desks = ThreadPoolExecutor(concurrent, thread_name_prefix="hash")
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -31,11 +40,9 @@ class HashPool:
         finally:
             self._places.release()
 
-    @contextmanager
-    def desk(self) -> Iterator[None]:
-        """Wait for one of the few desks at which a hash is computed."""
-        with self._desks:
-            yield
+    def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Have a desk do the work, and wait for it."""
+        return self._desks.submit(work, *arguments).result()
 
 
 class Hasher:

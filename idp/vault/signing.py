@@ -11,6 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, cast
 
 from cryptography.exceptions import InvalidSignature
@@ -33,6 +34,8 @@ _HALF = 32
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False)
 _LONGEST = 16_384
+# Tokens remembered as verified, a few megabytes at most.
+_MOST_REMEMBERED = 4096
 
 
 def make_key(alg: str, use: KeyUse, vault: Vault, now: datetime) -> SigningKey:
@@ -106,6 +109,8 @@ class KeyRing:
         self._every, self._pause = every, pause
         self._lock = threading.Lock()
         self._headers: dict[tuple[str, str], bytes] = {}
+        # By digest, so that the memory holds no token.
+        self._verified: dict[tuple[bytes, str], dict[str, Any]] = {}
         self._looked_at = monotonic()
         self._keys = self._look(_Keys({}, {}, b'{"keys": []}'))
 
@@ -126,8 +131,20 @@ class KeyRing:
         """The claims of a JWT this ring's keys have signed as ``typ``; None for anything else, of whatever kind.
 
         The key is found by ``kid`` among our own and fixes the algorithm; a key or address a token names is never
-        looked at (RFC 8725 3.1 and 3.10). Expiry is the caller's to judge.
+        looked at (RFC 8725 3.1 and 3.10). Expiry is the caller's to judge, and the claims are the caller's only to read:
+        a signature that was good once stays good while its key is published, and is not computed again.
         """
+        keys, known = self._fresh(self._every), (sha256(token.encode("utf-8", "surrogatepass")).digest(), typ)
+        claims = self._verified.get(known)
+        if claims is None:
+            claims = self._signature_verified(token, typ)
+            if claims is not None and keys is self._keys:
+                if len(self._verified) >= _MOST_REMEMBERED:
+                    self._verified = {}
+                self._verified[known] = claims
+        return claims
+
+    def _signature_verified(self, token: str, typ: str) -> dict[str, Any] | None:
         try:
             message, _, signature = token.encode("ascii").rpartition(b".")
             encoded, _, payload = message.partition(b".")
@@ -172,6 +189,8 @@ class KeyRing:
         stored = sorted(loaded, key=lambda key: (key.alg, key.created_at, key.kid))
         by_kid = {key.kid: self._held(key, before.by_kid.get(key.kid)) for key in stored}
         current = {key.alg: by_kid[key.kid] for key in stored if key.use is KeyUse.CURRENT}
+        if by_kid.keys() != before.by_kid.keys():
+            self._verified = {}
         return _Keys(by_kid, current, json.dumps({"keys": [dict(key.public) for key in stored]}).encode())
 
     def _held(self, key: SigningKey, before: _Held | None) -> _Held:
@@ -201,9 +220,7 @@ def _opened(jwk: Mapping[str, str]) -> ec.EllipticCurvePrivateKey | rsa.RSAPriva
 
 def at_hash(access_token: str) -> str:
     """The left half of the token's SHA-256 (OpenID Connect Core 3.1.3.6)."""
-    digest = hashes.Hash(_SHA256)
-    digest.update(access_token.encode())
-    return _b64(digest.finalize()[:16]).decode()
+    return _b64(sha256(access_token.encode()).digest()[:16]).decode()
 
 
 class ClientKeys:
