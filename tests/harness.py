@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlencode
 
 import httpx
@@ -285,7 +287,9 @@ def open_house(
     cost = settings.hashing
     hasher = Hasher(cost.memory_kib, cost.iterations, cost.parallelism) if strong else Hasher(64, 1, 1)
     world = replace(world, clock=clock, vault=Vault(settings.secrets.master_key, hasher, pool or HashPool(2, 128)))
-    app = create_app(settings, world)
+    # What the key ring measures its rests with moves with the clock.
+    with patch("idp.app.factory.time", SimpleNamespace(monotonic=lambda: clock().timestamp())):
+        app = create_app(settings, world)
     front = observed(app, trusted_hops=0, intake=Intake(settings.server.max_body), metrics=Metrics())
     server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=_Quiet, fd=listener.fileno())
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
