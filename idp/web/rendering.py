@@ -6,6 +6,7 @@ up twice; the brand's colours are judged here, so that no operator can choose an
 
 import re
 from collections.abc import Callable, Mapping, MutableMapping
+from functools import lru_cache
 from hashlib import sha256
 from itertools import cycle
 from pathlib import Path
@@ -35,6 +36,7 @@ Colour = tuple[int, int, int]
 _PARTS: Final = ("icons", "messages", "questions", "scopes", "form")
 _PIECES: Final = ("mark", "help", "untested")
 _PICTURES: Final = (".svg", ".png", ".webp")
+_REMEMBERED: Final = frozenset({"message", "question_text", "scope_text", "submit", "steps"})
 _SETTLED: Final = frozenset({"icon"})
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 _HEX: Final = re.compile(r"#[0-9a-fA-F]{6}")
@@ -169,7 +171,9 @@ def _spoken(words: Words, brand: Brand, templates: Path, locale: str, addresses:
     for part in _PARTS:
         held = vars(environment.get_template(f"_{part}.html").module)
         macros = {name: macro for name, macro in held.items() if isinstance(macro, Macro)}
-        environment.globals.update(macros)
+        environment.globals.update(
+            {name: _remembered(macro) if name in _REMEMBERED else macro for name, macro in macros.items()}
+        )
         environment.settled.update({name: macros[name] for name in _SETTLED & macros.keys()})
     for piece in _PIECES:
         environment.globals[piece] = Markup(environment.get_template(f"_{piece}.html").render())  # noqa: S704 - a template's
@@ -258,6 +262,16 @@ def _files(static: Path, brand: Brand) -> dict[str, bytes]:
 def _addressed(name: str, content: bytes) -> str:
     stem, _, suffix = name.rpartition(".")
     return f"{STATIC_PREFIX}{stem}.{sha256(content).hexdigest()[:16]}.{suffix}"
+
+
+def _remembered(macro: Macro) -> Callable[..., Markup]:
+    """A macro of a few names and numbers, and of nothing that a person typed, worked out once for each."""
+
+    @lru_cache(maxsize=256)
+    def remembered(*values: Any, **named: Any) -> Markup:
+        return Markup(macro(*values, **named).strip())  # noqa: S704 - a macro escapes what it is given
+
+    return remembered
 
 
 def _is_page(name: str) -> bool:
