@@ -30,7 +30,7 @@ def ensure_keys(world: World) -> None:
         return
     # Made side by side and before the lock is taken: an RSA key takes its time.
     with ThreadPoolExecutor() as pool:
-        made = dict(zip(missing, pool.map(lambda wanted: make_key(*wanted, world.vault, now), missing), strict=True))
+        made = dict(zip(missing, pool.map(lambda one: make_key(one[0], one[1], world.vault, now), missing), strict=True))
     with world.store.begin() as tx, tx.keys.lock():
         for wanted in _missing(tx.keys.all()):
             key = made.get(wanted) or make_key(*wanted, world.vault, now)

@@ -25,19 +25,17 @@ class ClaimsAsked:
 def read(text: str, client: Client) -> ClaimsAsked | None:
     """The parameter, or None where it is malformed. A claim is told only to clients registered for its scope."""
     members = _object(text)
-    if members is None or any(not isinstance(members.get(place) or {}, dict) for place in _PLACES):
+    places = {} if members is None else {place: members.get(place) for place in _PLACES}
+    if not places or not all(_is_wishes(wishes) for wishes in places.values()):
         return None
-    if any(
-        wish is not None and not isinstance(wish, dict) for place in _PLACES for wish in (members.get(place) or {}).values()
-    ):
-        return None
+    wished = {place: wishes or {} for place, wishes in places.items()}
     single = tuple(
         f"{place}:{claim}"
         for place in _PLACES
         for claim in members.get(place) or {}
         if SCOPE_OF_CLAIM.get(claim) in client.scope
     )
-    identity: Mapping[str, Any] = members.get("id_token") or {}
+    identity: Mapping[str, Any] = wished["id_token"]
     level = identity.get("acr") or {}
     acr = _values(level)
     subject = _values(identity.get("sub") or {})
@@ -50,6 +48,13 @@ def _object(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return members if isinstance(members, dict) else None
+
+
+def _is_wishes(wishes: Any) -> bool:
+    """Whether a member maps claims to null or to an object (5.5.1)."""
+    return wishes is None or (
+        isinstance(wishes, dict) and all(wish is None or isinstance(wish, dict) for wish in wishes.values())
+    )
 
 
 def _values(wish: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from idp.model import Account, AuthorizationCode, Client, Grant, KeyUse, Proof, Resource, Rotation, Session, SigningKey
+from idp.model import Account, AuthorizationCode, Client, Grant, KeyUse, Resource, Rotation, Session, SigningKey
 from idp.policies import proving
 from idp.policies.lifecycle import Standing, standing
 from idp.policies.policy import Policy
@@ -220,15 +220,16 @@ def dropped(key: SigningKey, now: datetime) -> bool:
 # What tokens say
 
 
-def evidence(proofs: tuple[Proof, ...], policy: Policy, now: datetime) -> dict[str, Any]:
-    """acr, amr and auth_time (RFC 9068 2.2.1): from the sign-in's proofs, which no refresh freshens."""
-    if not proofs:
-        return {}
-    return {
-        "auth_time": int(proving.auth_time(proofs).timestamp()),
-        "acr": proving.acr(proofs, policy, now),
-        "amr": list(proving.amr(proofs)),
+def evidence(grant: Grant, policy: Policy, now: datetime) -> dict[str, Any]:
+    """acr, amr, auth_time (RFC 9068 2.2.1) and sid: from the proofs of the sign-in, which no refresh freshens."""
+    told: dict[str, Any] = {
+        "auth_time": int(proving.auth_time(grant.proofs).timestamp()),
+        "acr": proving.acr(grant.proofs, policy, now),
+        "amr": list(proving.amr(grant.proofs)),
     }
+    if grant.sid is not None:
+        told["sid"] = grant.sid
+    return told
 
 
 def access_claims(
@@ -259,7 +260,7 @@ def access_claims(
 def id_claims(
     grant: Grant, account: Account, policy: Policy, now: datetime, *, issuer: str, nonce: str | None, at_hash: str
 ) -> dict[str, Any]:
-    """The claims of an ID token (OpenID Connect Core 2 and 3.1.3.6)."""
+    """The claims of an ID token (OpenID Connect Core 2 and 3.1.3.6), to which ``evidence`` and ``sid`` are added."""
     issued = int(now.timestamp())
     claims: dict[str, Any] = {
         "iss": issuer,
@@ -272,9 +273,7 @@ def id_claims(
     }
     if nonce is not None:
         claims["nonce"] = nonce
-    if grant.sid is not None:
-        claims["sid"] = grant.sid
-    return claims | evidence(grant.proofs, policy, now) | person(account, grant.scope, wanted(grant, "id_token"))
+    return claims | person(account, grant.scope, wanted(grant, "id_token"))
 
 
 def wanted(grant: Grant, where: str) -> Iterable[str]:

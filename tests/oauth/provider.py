@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote_plus, urlsplit
 
 import jwt
 from flask import Flask, Request, Response
@@ -17,7 +17,20 @@ from werkzeug.test import TestResponse
 
 from idp.flows.keys import open_ring
 from idp.flows.world import World
-from idp.model import Account, AccountState, Ask, Client, Credential, Factor, KeyUse, Proof, Resource, Session, SignIn, SigningKey
+from idp.model import (
+    Account,
+    AccountState,
+    Ask,
+    Client,
+    Credential,
+    Factor,
+    KeyUse,
+    Proof,
+    Resource,
+    Session,
+    SignIn,
+    SigningKey,
+)
 from idp.oauth import Finished, Pending, create_blueprint
 from idp.policies import entry
 from idp.policies.policy import Policy
@@ -151,12 +164,14 @@ class Door:
     held: tuple[Session, Account] | None = None
     sign_ins: dict[str, SignIn] = field(default_factory=dict)
     sessions: list[Session] = field(default_factory=list)
+    begun: int = 0
 
     def session(self, request: Request) -> tuple[Session, Account] | None:
         return None if self.held is None or "cookieless" in request.args else self.held
 
-    def begin(self, request: Request, ask: Ask, held: tuple[Session, Account] | None) -> Response:
-        transaction = f"tx{len(self.sign_ins)}"
+    def begin(self, request: Request, ask: Ask, held: tuple[Session, Account] | None) -> Response:  # noqa: ARG002
+        transaction = f"tx{self.begun}"
+        self.begun += 1
         now = self.world.clock()
         proofs = entry.counting(held[0].proofs, ask) if held else ()
         account_id = held[1].id if held and proofs else None
@@ -166,7 +181,7 @@ class Door:
     def back(self, transaction: str) -> Response:
         return Response(status=303, headers={"Location": f"/sign-in/{transaction}"})
 
-    def finished(self, request: Request, transaction: str) -> Finished | Pending | None:
+    def finished(self, request: Request, transaction: str) -> Finished | Pending | None:  # noqa: ARG002
         sign_in = self.sign_ins.get(transaction)
         if sign_in is None:
             return None
@@ -217,13 +232,13 @@ class Pages:
     def form_post(self, action: str, fields: Mapping[str, str]) -> Response:
         return Response(json.dumps({"page": "form_post", "action": action, "fields": dict(fields)}))
 
-    def sign_out(self, request: Request, fields: Mapping[str, str], locale: str | None) -> Response:
+    def sign_out(self, request: Request, fields: Mapping[str, str], locale: str | None) -> Response:  # noqa: ARG002
         return Response(json.dumps({"page": "sign_out", "fields": dict(fields), "locale": locale}))
 
     def confirmed(self, request: Request) -> bool:
         return request.form.get("csrf") == "good"
 
-    def signed_out(self, request: Request, client: Client | None, locale: str | None) -> Response:
+    def signed_out(self, request: Request, client: Client | None, locale: str | None) -> Response:  # noqa: ARG002
         return Response(json.dumps({"page": "signed_out", "client": client and client.id, "locale": locale}))
 
 
@@ -335,8 +350,6 @@ class Provider:
 
 def basic(client: str, secret: str) -> dict[str, str]:
     """RFC 6749 2.3.1: form-encoded, joined, base64."""
-    from urllib.parse import quote_plus  # noqa: PLC0415
-
     joined = f"{quote_plus(client)}:{quote_plus(secret)}"
     return {"Authorization": "Basic " + base64.b64encode(joined.encode()).decode()}
 

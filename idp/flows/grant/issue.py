@@ -193,9 +193,7 @@ class _Bearer:
 
 def _signed(world: World, keys: KeyRing, client: Client, decided: _Decided, now: datetime) -> Issued:
     grant, draft = decided.grant, decided.draft
-    more = tokens.evidence(grant.proofs, world.policy, now)
-    if grant.sid is not None:
-        more["sid"] = grant.sid
+    more = tokens.evidence(grant, world.policy, now)
     # The grant's id in the jti lets introspection find the family by one key.
     jti = f"{grant.id}.{world.vault.token(12)}"
     access = _access(world, keys, draft, _Bearer(grant.account_id, client.id, jti, more), now)
@@ -205,7 +203,7 @@ def _signed(world: World, keys: KeyRing, client: Client, decided: _Decided, now:
         claims = tokens.id_claims(
             grant, decided.account, world.policy, now, issuer=world.issuer, nonce=decided.nonce, at_hash=half
         )
-        identity = keys.sign(client.id_token_alg, "JWT", claims)
+        identity = keys.sign(client.id_token_alg, "JWT", claims | more)
     return Issued(access.access_token, access.expires_in, access.scope, decided.refresh_token, identity)
 
 

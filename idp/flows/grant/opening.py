@@ -38,7 +38,7 @@ def open_grant(world: World, asked: Asked, session: Session, account: Account, p
     )
     with world.store.begin() as tx:
         tx.grants.open(grant, stored)
-        facts = tokens.evidence(proofs, world.policy, now)
+        facts = tokens.evidence(grant, world.policy, now)
         record(world, tx, now, "grant.opened", grant, scope=" ".join(grant.scope), acr=facts.get("acr"), amr=facts.get("amr"))
     return code
 
