@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from passlib.context import CryptContext
 from passlib.hash import argon2
 
-
 T = TypeVar("T")
 
 

@@ -234,7 +234,7 @@ SPOILT: list[tuple[str, str, str]] = [
         'tls_key = "key.pem"',
         ":{line}: server.tls_key: it is set without tls_certificate. Set both, or neither.",
     ),
-    ('accent = "#2b4acb"', 'accent = "red;}"', ':{line}: brand.accent: not a colour. Write it as "#rrggbb".'),
+    ('accent = "#0b5d5a"', 'accent = "red;}"', ':{line}: brand.accent: not a colour. Write it as "#rrggbb".'),
     ("chrome = 109", "chrome = 0", (":{line}: brand.tested_browsers.chrome: 0 is below the floor of 1. "
      "Write the oldest major version tested.")),
     ("chrome = 109", "netscape = 4", (":{line}: brand.tested_browsers.netscape: unknown browser. "
