@@ -25,8 +25,10 @@ class ClaimsAsked:
 def read(text: str, client: Client) -> ClaimsAsked | None:
     """The parameter, or None where it is malformed. A claim is told only to clients registered for its scope."""
     members = _object(text)
-    places = {} if members is None else {place: members.get(place) for place in _PLACES}
-    if not places or not all(_is_wishes(wishes) for wishes in places.values()):
+    if members is None:
+        return None
+    places = {place: members.get(place) for place in _PLACES}
+    if not all(_is_wishes(wishes) for wishes in places.values()):
         return None
     wished = {place: wishes or {} for place, wishes in places.items()}
     single = tuple(

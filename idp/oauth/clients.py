@@ -152,7 +152,8 @@ def _basic(_values: Mapping[str, str], header: str) -> Claimed | None:
         return None
     try:
         name, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
-        name, secret = (unquote_plus(part, errors="strict") for part in (name, secret))
+        if "%" in name or "%" in secret or "+" in name or "+" in secret:
+            name, secret = (unquote_plus(part, errors="strict") for part in (name, secret))
     except (ValueError, binascii.Error):
         return None
     return Claimed("client_secret_basic", name, secret) if colon else None

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from threading import Barrier, Thread
 
 import pytest
 
@@ -50,24 +49,6 @@ def test_the_grace_can_be_switched_off(provider: Provider):
     first = provider.tokens()
     assert provider.refresh(first["refresh_token"]).status_code == 200
     assert provider.refresh(first["refresh_token"]).json["error"] == "invalid_grant"
-
-
-def test_fifty_at_once_leave_one_live_token(provider: Provider):
-    policy = provider.world.policy
-    provider.start(policy=replace(policy, tokens=replace(policy.tokens, reuse_grace=timedelta(0))))
-    token, barrier, answers = provider.tokens()["refresh_token"], Barrier(20), []
-
-    def present() -> None:
-        barrier.wait()
-        answers.append(provider.refresh(token).status_code)
-
-    threads = [Thread(target=present) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(answers)[:1] == [200]
-    assert answers.count(200) == 1
 
 
 def test_another_client_gets_nothing_and_spoils_nothing(provider: Provider):

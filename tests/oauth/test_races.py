@@ -1,0 +1,67 @@
+"""Fifty at once with one code or one token: one statement decides, on SQLite and on PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from threading import Barrier, Thread
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.oauth.provider import Provider
+from tests.servers import Kind, fresh_store
+
+CROWD = 50
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def provider(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Provider]:
+    kind: Kind = request.param
+    store = fresh_store(kind, tmp_path)
+    made = Provider(store)
+    policy = made.world.policy
+    made.start(policy=replace(policy, tokens=replace(policy.tokens, reuse_grace=timedelta(0))))
+    yield made
+    store.close()
+
+
+def at_once(present: Callable[[], TestResponse]) -> list[TestResponse]:
+    barrier, answers = Barrier(CROWD), []
+
+    def one() -> None:
+        barrier.wait()
+        answers.append(present())
+
+    threads = [Thread(target=one) for _ in range(CROWD)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def test_one_code_gives_one_set_of_tokens_and_the_other_uses_end_it(provider: Provider):
+    code = provider.code()
+    answers = at_once(lambda: provider.redeem(code))
+    good = [answer.json for answer in answers if answer.status_code == 200]
+    assert len(answers) == CROWD
+    assert len(good) == 1
+    assert {answer.json["error"] for answer in answers if answer.status_code != 200} == {"invalid_grant"}
+    assert provider.active(good[0]["access_token"]) == {"active": False}
+    assert provider.refresh(good[0]["refresh_token"]).json["error"] == "invalid_grant"
+
+
+def test_one_refresh_token_gives_one_successor(provider: Provider):
+    token = provider.tokens()["refresh_token"]
+    answers = at_once(lambda: provider.refresh(token))
+    assert len(answers) == CROWD
+    assert [answer.status_code for answer in answers].count(200) == 1
+    assert all(answer.status_code in {200, 400} for answer in answers)
+
+
+def test_one_assertion_is_good_once(provider: Provider):
+    from tests.oauth.test_client_authentication import asserted, claims  # noqa: PLC0415 - a helper of that file's
+
+    answers = at_once(lambda: asserted(provider, claims()))
+    assert [answer.status_code for answer in answers].count(200) == 1
