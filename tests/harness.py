@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -275,33 +275,38 @@ def open_house(
     kind: Kind, folder: Path, *, strong: bool = False, pool: HashPool | None = None, policy: Callable[[Any], Any] | None = None
 ) -> Iterator[House]:
     """Start a house on a free port; ``strong`` hashes at production's cost, ``policy`` changes the law."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-    database, redis = fresh_urls(kind, folder)
-    settings, said = settings_of(f"http://localhost:{listener.getsockname()[1]}", database, redis)
-    settings = replace(settings, clients={**settings.clients, **{client.id: client for client in MORE_CLIENTS}})
-    if policy is not None:
-        settings = replace(settings, policy=policy(settings.policy))
-    clock = Clock()
-    store: Store = open_store(database, redis, pool_size=16)
-    world = make_world(settings, store)
-    cost = settings.hashing
-    hasher = Hasher(cost.memory_kib, cost.iterations, cost.parallelism) if strong else Hasher(64, 1, 1)
-    world = replace(world, clock=clock, vault=Vault(settings.secrets.master_key, hasher, pool or HashPool(2, 128)))
-    # What the key ring measures its rests with moves with the clock.
-    with patch("idp.app.factory.time", SimpleNamespace(monotonic=lambda: clock().timestamp())):
-        app = create_app(settings, world)
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
+        database, redis = fresh_urls(kind, folder)
+        settings, said = settings_of(f"http://localhost:{listener.getsockname()[1]}", database, redis)
+        settings = replace(settings, clients={**settings.clients, **{client.id: client for client in MORE_CLIENTS}})
+        settings = settings if policy is None else replace(settings, policy=policy(settings.policy))
+        store: Store = open_store(database, redis, pool_size=16)
+        stack.callback(store.close)
+        clock, cost = Clock(), settings.hashing
+        hasher = Hasher(cost.memory_kib, cost.iterations, cost.parallelism) if strong else Hasher(64, 1, 1)
+        vault = Vault(settings.secrets.master_key, hasher, pool or HashPool(2, 128))
+        world = replace(make_world(settings, store), clock=clock, vault=vault)
+        # What the key ring measures its rests with moves with the clock.
+        with patch("idp.app.factory.time", SimpleNamespace(monotonic=lambda: clock().timestamp())):
+            app = create_app(settings, world)
+        stack.enter_context(_served(settings, app, listener))
+        yield House(settings, world, clock, said, app, kind)
+
+
+@contextmanager
+def _served(settings: Settings, app: Any, listener: socket.socket) -> Iterator[None]:
+    """The application behind its front, on a socket, each request in a thread of its own."""
     front = observed(app, trusted_hops=0, intake=Intake(settings.server.max_body), metrics=Metrics())
     server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=_Quiet, fd=listener.fileno())
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield House(settings, world, clock, said, app, kind)
+        yield
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
-        listener.close()
-        store.close()
 
 
 def together(calls: Iterable[Callable[[], Any]]) -> list[Any]:
