@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from idp.model import Account, AccountState, Credential, Factor
 from idp.store.codec import decode, encode, storable
 from idp.store.errors import Taken
-from idp.store.statements import ByDialect, Repository
+from idp.store.statements import Repository, Statement, conflicting
 from idp.store.tables import accounts, credential_history, credentials
 
 _a, _c, _h = accounts.c, credentials.c, credential_history.c
@@ -41,49 +41,53 @@ _FACTORS = {factor.value: factor for factor in Factor}
 _with_credentials = select(*ACCOUNT_COLUMNS, *_CREDENTIAL_COLUMNS).select_from(
     accounts.outerjoin(credentials, _c.account_id == _a.id)
 )
-_BY_ID = _with_credentials.where(_a.id == bindparam("id"))
-_BARE = select(*ACCOUNT_COLUMNS).where(_a.id == bindparam("id"))
-_BY_USERNAME = _with_credentials.where(_a.username_key == bindparam("key"))
-_BY_EMAIL = _with_credentials.where(_a.email_key == bindparam("key")).order_by(_a.id)
-_PAGE = _with_credentials.where(
-    _a.id.in_(select(_a.id).where(_a.id > bindparam("after")).order_by(_a.id).limit(bindparam("limit")).scalar_subquery())
-).order_by(_a.id)
-_COUNT = select(func.count()).select_from(accounts)
+_BY_ID = Statement(_with_credentials.where(_a.id == bindparam("id")))
+_BARE = Statement(select(*ACCOUNT_COLUMNS).where(_a.id == bindparam("id")))
+_BY_USERNAME = Statement(_with_credentials.where(_a.username_key == bindparam("key")))
+_BY_EMAIL = Statement(_with_credentials.where(_a.email_key == bindparam("key")).order_by(_a.id))
+_PAGE = Statement(
+    _with_credentials.where(
+        _a.id.in_(select(_a.id).where(_a.id > bindparam("after")).order_by(_a.id).limit(bindparam("limit")).scalar_subquery())
+    ).order_by(_a.id)
+)
+_COUNT = Statement(select(func.count()).select_from(accounts))
 
-_ADD = ByDialect(lambda into: into(accounts).on_conflict_do_nothing(index_elements=[_a.username_key]))
-_ADD_CREDENTIALS = insert(credentials)
-_SET_CREDENTIAL = ByDialect(
+_ADD = conflicting(lambda into: into(accounts).on_conflict_do_nothing(index_elements=[_a.username_key]))
+_ADD_CREDENTIAL = Statement(insert(credentials))
+_SET_CREDENTIAL = conflicting(
     lambda into: (statement := into(credentials)).on_conflict_do_update(
         index_elements=[_c.account_id, _c.factor],
         set_={name: statement.excluded[name] for name in ("hash", "set_at", "must_change", "question")},
     )
 )
 _this_one = (_c.account_id == bindparam("account")) & (_c.factor == bindparam("kind"))
-_KEEP_FORMER = insert(credential_history).from_select(
-    ["account_id", "factor", "hash", "replaced_at"],
-    select(_c.account_id, _c.factor, _c.hash, bindparam("now", type_=_h.replaced_at.type)).where(_this_one),
+_KEEP_FORMER = Statement(
+    insert(credential_history).from_select(
+        ["account_id", "factor", "hash", "replaced_at"],
+        select(_c.account_id, _c.factor, _c.hash, bindparam("now", type_=_h.replaced_at.type)).where(_this_one),
+    )
 )
-_FORMER = (
+_former = (
     select(_h.hash)
     .where(_h.account_id == bindparam("account"), _h.factor == bindparam("kind"))
     .order_by(_h.id.desc())
     .limit(bindparam("limit"))
 )
-_FORGET_FORMER = delete(credential_history).where(
-    _h.account_id == bindparam("account"),
-    _h.factor == bindparam("kind"),
-    _h.id.not_in(_FORMER.with_only_columns(_h.id).scalar_subquery()),
-)
-_REHASH = update(credentials).where(_this_one, _c.hash == bindparam("old")).values(hash=bindparam("new"))
-
-
-def _setting(**columns: str) -> Any:
-    """An UPDATE of one account's columns to the bound values named."""
-    return (
-        update(accounts)
-        .where(_a.id == bindparam("account"))
-        .values({name: bindparam(bound, type_=accounts.c[name].type) for name, bound in columns.items()})
+_FORMER = Statement(_former)
+_FORGET_FORMER = Statement(
+    delete(credential_history).where(
+        _h.account_id == bindparam("account"),
+        _h.factor == bindparam("kind"),
+        _h.id.not_in(_former.with_only_columns(_h.id).scalar_subquery()),
     )
+)
+_REHASH = Statement(update(credentials).where(_this_one, _c.hash == bindparam("old")).values(hash=bindparam("new")))
+
+
+def _setting(**columns: str) -> Statement:
+    """An UPDATE of one account's columns to the bound values named."""
+    changes = {name: bindparam(bound, type_=accounts.c[name].type) for name, bound in columns.items()}
+    return Statement(update(accounts).where(_a.id == bindparam("account")).values(changes))
 
 
 _SET_STATE = _setting(state="to", state_at="now")
@@ -157,8 +161,8 @@ class Accounts(Repository):
 
     def add(self, account: Account, key: str) -> None:
         """Add an account with its credentials, ``key`` being its canonical username; raises ``Taken``."""
-        added = self._connection.execute(
-            _ADD[self._dialect],
+        added = self._link.count(
+            _ADD,
             {
                 "id": account.id,
                 "username": account.username,
@@ -180,81 +184,76 @@ class Accounts(Repository):
                 "sessions_valid_from": account.sessions_valid_from,
             },
         )
-        if added.rowcount != 1:
+        if added != 1:
             raise Taken(key)
-        if account.credentials:
-            self._connection.execute(_ADD_CREDENTIALS, [_credential_row(account.id, held) for held in account.credentials])
+        for held in account.credentials:
+            self._link.run(_ADD_CREDENTIAL, _credential_row(account.id, held))
 
     def by_id(self, account_id: str) -> Account | None:
         """The account with its credentials."""
-        found = _accounts_of(self._connection.execute(_BY_ID, {"id": account_id}))
+        found = _accounts_of(self._link.all(_BY_ID, {"id": account_id}))
         return found[0] if found else None
 
     def bare(self, account_id: str) -> Account | None:
         """The account without its credentials: for those who only ask where it stands."""
-        row = self._connection.execute(_BARE, {"id": account_id}).first()
+        row = self._link.first(_BARE, {"id": account_id})
         return None if row is None else account_of(row)
 
     def by_username(self, key: str) -> Account | None:
         """The account of a canonical username, with its credentials, in one statement."""
         if not storable(key):
             return None
-        found = _accounts_of(self._connection.execute(_BY_USERNAME, {"key": key}))
+        found = _accounts_of(self._link.all(_BY_USERNAME, {"key": key}))
         return found[0] if found else None
 
     def by_email(self, email: str) -> list[Account]:
         """The accounts with an address; several people of one company may share it."""
         if not storable(email):
             return []
-        return _accounts_of(self._connection.execute(_BY_EMAIL, {"key": email_key(email)}))
+        return _accounts_of(self._link.all(_BY_EMAIL, {"key": email_key(email)}))
 
     def list(self, after: str = "", limit: int = 100) -> list[Account]:
         """A page of all accounts by id, those behind ``after``."""
-        return _accounts_of(self._connection.execute(_PAGE, {"after": after, "limit": limit}))
+        return _accounts_of(self._link.all(_PAGE, {"after": after, "limit": limit}))
 
     def count(self) -> int:
         """How many accounts there are, whatever their state."""
-        return int(self._connection.execute(_COUNT).scalar_one())
+        return int(self._link.all(_COUNT, {})[0][0])
 
     def set_state(self, account_id: str, state: AccountState, now: datetime) -> None:
         """Put the account into a state."""
-        self._connection.execute(_SET_STATE, {"account": account_id, "to": state.value, "now": now})
+        self._link.run(_SET_STATE, {"account": account_id, "to": state.value, "now": now})
 
     def enrolled(self, account_id: str, now: datetime) -> None:
         """Enrolment is whole: the account is active."""
-        self._connection.execute(_ENROLLED, {"account": account_id, "to": AccountState.ACTIVE.value, "now": now})
+        self._link.run(_ENROLLED, {"account": account_id, "to": AccountState.ACTIVE.value, "now": now})
 
     def signed_in(self, account_id: str, now: datetime) -> None:
         """A sign-in was completed: the inactivity clock restarts."""
-        self._connection.execute(_SIGNED_IN, {"account": account_id, "now": now})
+        self._link.run(_SIGNED_IN, {"account": account_id, "now": now})
 
     def reactivated(self, account_id: str, now: datetime) -> None:
         """The account became reachable again."""
-        self._connection.execute(_REACTIVATED, {"account": account_id, "now": now})
+        self._link.run(_REACTIVATED, {"account": account_id, "now": now})
 
     def sessions_valid_from(self, account_id: str, now: datetime) -> None:
         """Whatever began before ``now`` is dead."""
-        self._connection.execute(_VALID_FROM, {"account": account_id, "now": now})
+        self._link.run(_VALID_FROM, {"account": account_id, "now": now})
 
     def set_credential(self, account_id: str, credential: Credential, keep_history: int = 0) -> None:
         """Set one secret; the hash it replaces joins the last ``keep_history`` former ones."""
         which = {"account": account_id, "kind": credential.factor.value}
         if keep_history:
-            self._connection.execute(_KEEP_FORMER, {**which, "now": credential.set_at})
-            self._connection.execute(_FORGET_FORMER, {**which, "limit": keep_history})
-        self._connection.execute(_SET_CREDENTIAL[self._dialect], _credential_row(account_id, credential))
+            self._link.run(_KEEP_FORMER, {**which, "now": credential.set_at})
+            self._link.run(_FORGET_FORMER, {**which, "limit": keep_history})
+        self._link.run(_SET_CREDENTIAL, _credential_row(account_id, credential))
 
     def former_hashes(self, account_id: str, factor: Factor, limit: int) -> Sequence[str]:
         """Hashes of former secrets, the latest first."""
         which = {"account": account_id, "kind": factor.value, "limit": limit}
-        return list_of(self._connection.execute(_FORMER, which).scalars())
+        return [row[0] for row in self._link.all(_FORMER, which)]
 
     def rehash(self, account_id: str, factor: Factor, old_hash: str, new_hash: str) -> bool:
         """Replace a hash by a stronger one of the same secret, unless the secret was changed meanwhile."""
         values = {"account": account_id, "kind": factor.value, "old": old_hash, "new": new_hash}
-        return self._connection.execute(_REHASH, values).rowcount == 1
-
-
-def list_of(values: Iterable[str]) -> Sequence[str]:
-    """A list, where the name means a method."""
-    return [*values]
+        return self._link.count(_REHASH, values) == 1

@@ -2,9 +2,11 @@
 
 from typing import Protocol
 
-from sqlalchemy import String, TextClause, bindparam, text
+from sqlalchemy import bindparam, delete, text
 
 from idp.store.database import Database, Lease, Turn
+from idp.store.statements import Statement
+from idp.store.tables import throttles
 
 _NOW_MS = {
     "sqlite": "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
@@ -12,11 +14,11 @@ _NOW_MS = {
 }
 
 
-def _each(sql: str) -> dict[str, TextClause]:
-    return {dialect: text(sql.replace("NOW_MS", now)) for dialect, now in _NOW_MS.items()}
+def _on_its_clock(sql: str) -> Statement:
+    return Statement(by_dialect=lambda dialect: text(sql.replace("NOW_MS", _NOW_MS[dialect])))
 
 
-_ADD = _each(
+_ADD = _on_its_clock(
     """
     INSERT INTO throttles (key, hits, expires_ms) VALUES (:key, :amount, NOW_MS + :window)
     ON CONFLICT (key) DO UPDATE SET
@@ -25,14 +27,15 @@ _ADD = _each(
     RETURNING hits
     """
 )
-_READ = _each(
+_READ = _on_its_clock(
     """
     SELECT coalesce(sum(hits), 0), coalesce(max(expires_ms), NOW_MS)
     FROM throttles WHERE key = :key AND expires_ms > NOW_MS
     """
 )
-_CLEAR = text("DELETE FROM throttles WHERE key = :key OR :key IS NULL").bindparams(bindparam("key", type_=String))
-_PURGE = _each("DELETE FROM throttles WHERE expires_ms <= NOW_MS")
+_CLEAR = Statement(delete(throttles).where(throttles.c.key == bindparam("key")))
+_CLEAR_ALL = Statement(delete(throttles))
+_PURGE = _on_its_clock("DELETE FROM throttles WHERE expires_ms <= NOW_MS")
 
 
 class Counts(Protocol):
@@ -56,22 +59,22 @@ class SqlCounts:
 
     def add(self, key: str, window_ms: int, amount: int) -> int:
         """Count ``amount`` in the key's window; returns the count."""
-        with Turn(self._database) as connection:
+        with Turn(self._database) as link:
             values = {"key": key, "amount": amount, "window": window_ms}
-            return int(connection.execute(_ADD[self._database.dialect], values).scalar_one())
+            return int(link.all(_ADD, values)[0][0])
 
     def read(self, key: str) -> tuple[int, int]:
         """The count, and the millisecond since 1970 at which the window ends (now, where there is none)."""
-        with Lease(self._database) as connection:
-            hits, ends_ms = connection.execute(_READ[self._database.dialect], {"key": key}).one()
+        with Lease(self._database) as link:
+            ((hits, ends_ms),) = link.all(_READ, {"key": key})
         return int(hits), int(ends_ms)
 
     def clear(self, key: str | None = None) -> int | None:
         """Forget the key's count, or every count."""
-        with Turn(self._database) as connection:
-            return int(connection.execute(_CLEAR, {"key": key}).rowcount)
+        with Turn(self._database) as link:
+            return link.count(_CLEAR_ALL, {}) if key is None else link.count(_CLEAR, {"key": key})
 
     def purge(self) -> int:
         """Forget the windows that are over; returns how many."""
-        with Turn(self._database) as connection:
-            return int(connection.execute(_PURGE[self._database.dialect]).rowcount)
+        with Turn(self._database) as link:
+            return link.count(_PURGE, {})

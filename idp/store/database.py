@@ -6,19 +6,21 @@ later can be refused at once, whatever the busy timeout (SQLite, "Isolation"). W
 on a lock of their own, in turn, where SQLite's busy handler would sleep and poll.
 """
 
+import contextlib
 import sqlite3
 import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import QueuePool
 
 from idp.store.errors import DOWN, StoreDown, reason
+from idp.store.statements import Link
 
-Dialect = Literal["sqlite", "postgresql"]
+DialectName = Literal["sqlite", "postgresql"]
 
 _BUSY_SECONDS = 8
 _STATEMENT_SECONDS = 10
@@ -33,7 +35,7 @@ _PRAGMAS = (
     "PRAGMA temp_store = MEMORY",
     "PRAGMA cache_size = -8000",
     "PRAGMA mmap_size = 67108864",
-    # What was deleted (a letter's secret, a hash) is overwritten in the file.
+    # What was deleted (a letter's secret, a hash) is overwritten in the file where that costs no further page.
     "PRAGMA secure_delete = FAST",
 )
 
@@ -46,6 +48,13 @@ _POSTGRESQL_OPTIONS = " ".join(
         "-c idle_in_transaction_session_timeout=60s",
     )
 )
+_POSTGRESQL_ARGUMENTS = {
+    "application_name": "idp",
+    "connect_timeout": 3,
+    # A server that has vanished without a word is noticed, too.
+    "tcp_user_timeout": _STATEMENT_SECONDS * 1000,
+    "keepalives_idle": 30,
+}
 
 
 class Database:
@@ -53,11 +62,11 @@ class Database:
 
     def __init__(self, url: str, pool_size: int) -> None:
         address = _address(url)
-        self.dialect: Dialect = "sqlite" if address.get_backend_name() == "sqlite" else "postgresql"
+        self.dialect: DialectName = "sqlite" if address.get_backend_name() == "sqlite" else "postgresql"
         arguments: dict[str, Any] = {"check_same_thread": False, "timeout": _BUSY_SECONDS}
         if self.dialect == "postgresql":
             options = f"{_POSTGRESQL_OPTIONS} {address.query.get('options', '')}".strip()
-            arguments = {"options": options, "connect_timeout": 3, "application_name": "idp"}
+            arguments = {"options": options, **_POSTGRESQL_ARGUMENTS}
             address = address.difference_update_query(["options"])
         self.engine = create_engine(
             address,
@@ -70,21 +79,26 @@ class Database:
             pool_recycle=1800,
             # The connection used last has the warmest cache.
             pool_use_lifo=True,
+            # There is nothing to reset: ``Writing`` ends what it began.
+            pool_reset_on_return=None,
         )
         if self.dialect == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
-        self._begin = "BEGIN IMMEDIATE" if self.dialect == "sqlite" else "BEGIN"
         self._turn = threading.Lock() if self.dialect == "sqlite" else None
         self._thread = threading.local()
+        driver: Any = self.engine.dialect.loaded_dbapi
+        # What a database that is absent, too slow, full or locked makes its driver raise, and what one without tables does.
+        self.down: tuple[type[Exception], ...] = (*DOWN, driver.OperationalError, driver.InterfaceError)
+        self.unready: tuple[type[Exception], ...] = (driver.ProgrammingError, StoreDown)
 
     @property
-    def held(self) -> Connection | None:
-        """The connection of the transaction that this thread is in."""
-        return getattr(self._thread, "connection", None)
+    def held(self) -> Link | None:
+        """The link of the transaction that this thread is in."""
+        return getattr(self._thread, "link", None)
 
-    def hold(self, connection: Connection | None) -> None:
+    def hold(self, link: Link | None) -> None:
         """Remember, or forget, the transaction that this thread is in."""
-        self._thread.connection = connection
+        self._thread.link = link
 
     def take_turn(self) -> None:
         """Wait until no other thread of this process writes (SQLite has one writer at a time)."""
@@ -96,63 +110,88 @@ class Database:
         if self._turn is not None:
             self._turn.release()
 
-    def connect(self) -> Connection:
+    def connect(self) -> Link:
         """A connection of the pool."""
         try:
-            return self.engine.connect()
-        except DOWN as error:
+            return Link(self.engine.raw_connection(), self.engine.dialect)
+        except self.down as error:
             raise StoreDown(reason(error)) from error
 
-    def begin(self) -> Connection:
-        """A connection in a write transaction; a connection found dead is replaced once, for nothing is lost yet."""
-        connection = self.connect()
-        try:
-            self._say(connection, self._begin)
-        except StoreDown:
-            connection.close()
-            self.engine.dispose()
-            if self.dialect == "sqlite":
-                raise
-            connection = self.connect()
-            self._say(connection, self._begin)
-        return connection
+    def begin(self) -> Link:
+        """A connection in a write transaction; one found dead is replaced once, since nothing is lost yet."""
+        for last_try in (False, True):
+            link = self.connect()
+            try:
+                self._say(link, "BEGIN" if self.dialect == "postgresql" else "BEGIN IMMEDIATE")
+            except StoreDown as error:
+                lost = self.let_go(link, error)
+                if last_try or not lost:
+                    raise
+            else:
+                return link
+        raise AssertionError
 
-    def commit(self, connection: Connection) -> None:
+    def commit(self, link: Link) -> None:
         """End the transaction well."""
-        self._say(connection, "COMMIT")
+        self._say(link, "COMMIT")
 
-    def _say(self, connection: Connection, words: str) -> None:
-        """Speak to the driver directly: SQLAlchemy's own execution would triple the price of a BEGIN."""
-        driver: Any = connection.connection.dbapi_connection
+    def roll_back(self, link: Link) -> None:
+        """Undo whatever was not committed; a connection that cannot is not used again."""
         try:
-            driver.execute(words)
-        except self.engine.dialect.loaded_dbapi.OperationalError as error:
-            connection.invalidate(error)
+            link.driver.rollback()
+        except self.engine.dialect.loaded_dbapi.Error as error:
+            link.loan.invalidate(error)
+
+    def let_go(self, link: Link, error: BaseException | None) -> bool:
+        """Give the connection back; whether it was lost, and the others of the pool, opened as long ago, with it."""
+        lost = isinstance(error, (*self.down, StoreDown)) and self.dialect == "postgresql" and bool(link.driver.closed)
+        if lost:
+            if link.loan.is_valid:
+                link.loan.invalidate()
+            self.engine.dispose()
+        with contextlib.suppress(*self.down):
+            link.loan.close()
+        return lost
+
+    def _say(self, link: Link, words: str) -> None:
+        """Begin or commit, speaking to libpq directly: psycopg's own way of asking costs more than the answer.
+
+        After a failed statement PostgreSQL answers a COMMIT politely, by rolling back: hence the look at what it did.
+        """
+        try:
+            if self.dialect == "sqlite":
+                link.driver.execute(words)
+                return
+            done = link.driver.pgconn.exec_(words.encode())
+        except self.down as error:
             raise StoreDown(reason(error)) from error
+        if done.command_status != words.encode():
+            said = done.error_message.decode(errors="replace").strip()
+            raise StoreDown(said or "not committed: a statement of the transaction had failed")
 
 
 class Lease:
     """For reading: the thread's open transaction, which sees its own writes, or a connection in autocommit."""
 
-    __slots__ = ("_connection", "_database")
+    __slots__ = ("_database", "_link")
 
-    _connection: Connection | None
+    _link: Link | None
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> Link:
         held = self._database.held
         if held is not None:
-            self._connection = None
+            self._link = None
             return held
-        self._connection = self._database.connect()
-        return self._connection
+        self._link = self._database.connect()
+        return self._link
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        if isinstance(error, DOWN):
+        if self._link is not None:
+            self._database.let_go(self._link, error)
+        if isinstance(error, self._database.down):
             raise StoreDown(reason(error)) from error
 
 
@@ -163,82 +202,89 @@ class Turn:
     falls with the transaction.
     """
 
-    __slots__ = ("_connection", "_database", "_joined")
+    __slots__ = ("_database", "_link")
 
-    _connection: Connection
+    _link: Link | None
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._joined = False
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> Link:
         held = self._database.held
         if held is not None:
-            self._joined = True
+            self._link = None
             return held
         self._database.take_turn()
         try:
-            self._connection = self._database.connect()
+            self._link = self._database.connect()
         except BaseException:
             self._database.end_turn()
             raise
-        return self._connection
+        return self._link
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if not self._joined:
-            self._connection.close()
-            self._database.end_turn()
-        if isinstance(error, DOWN):
+        if self._link is not None:
+            try:
+                self._database.let_go(self._link, error)
+            finally:
+                self._database.end_turn()
+        if isinstance(error, self._database.down):
             raise StoreDown(reason(error)) from error
 
 
 class Writing:
     """A write transaction: commits at the end of the block, rolls back on an exception."""
 
-    __slots__ = ("_connection", "_database")
+    __slots__ = ("_database", "_link")
 
-    _connection: Connection
+    _link: Link
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> Link:
         database = self._database
         if database.held is not None:
             raise RuntimeError("this thread is already in a write transaction: pass that one on")
         database.take_turn()
         try:
-            self._connection = database.begin()
+            self._link = database.begin()
         except BaseException:
             database.end_turn()
             raise
-        database.hold(self._connection)
-        return self._connection
+        database.hold(self._link)
+        return self._link
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        database = self._database
+        database, link = self._database, self._link
+        ended = error
         try:
-            if kind is None:
-                database.commit(self._connection)
+            if error is None:
+                database.commit(link)
+        except StoreDown as refused:
+            ended = refused
         finally:
-            # Closing rolls back whatever was not committed.
             database.hold(None)
-            self._connection.close()
+            if ended is not None:
+                database.roll_back(link)
+            database.let_go(link, ended)
             database.end_turn()
-        if isinstance(error, DOWN):
-            raise StoreDown(reason(error)) from error
+        if isinstance(ended, database.down):
+            raise StoreDown(reason(ended)) from ended
+        if ended is not error and ended is not None:
+            raise ended
 
 
 class _Joined:
     """A block inside the thread's transaction, which ends elsewhere."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_link",)
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, link: Link) -> None:
+        self._link = link
 
-    def __enter__(self) -> Connection:
-        return self._connection
+    def __enter__(self) -> Link:
+        return self._link
 
     def __exit__(self, *_: object) -> None:
         return None

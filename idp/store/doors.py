@@ -5,26 +5,28 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from idp.model import Device, Invitation
-from idp.store.statements import ByDialect, Repository
+from idp.store.statements import Repository, Statement, conflicting
 from idp.store.tables import devices, invitations
 
 _d, _i = devices.c, invitations.c
 
-_KNOWN = select(_d.id, _d.account_id, _d.digest, _d.first_seen_at, _d.last_seen_at).where(
-    _d.account_id == bindparam("account"), _d.digest == bindparam("cookie"), _d.last_seen_at > bindparam("since")
+_KNOWN = Statement(
+    select(_d.id, _d.account_id, _d.digest, _d.first_seen_at, _d.last_seen_at).where(
+        _d.account_id == bindparam("account"), _d.digest == bindparam("cookie"), _d.last_seen_at > bindparam("since")
+    )
 )
-_REMEMBER = ByDialect(
+_REMEMBER = conflicting(
     lambda into: (statement := into(devices)).on_conflict_do_update(
         index_elements=[_d.account_id, _d.digest], set_={"last_seen_at": statement.excluded.last_seen_at}
     )
 )
-_FORGET_ALL = delete(devices).where(_d.account_id == bindparam("account"))
+_FORGET_ALL = Statement(delete(devices).where(_d.account_id == bindparam("account")))
 
-_KILL_OLDER = delete(invitations).where(_i.account_id == bindparam("account"), _i.used_at.is_(None))
-_PUT = insert(invitations)
+_KILL_OLDER = Statement(delete(invitations).where(_i.account_id == bindparam("account"), _i.used_at.is_(None)))
+_PUT = Statement(insert(invitations))
 _alive = (_i.digest == bindparam("one"), _i.used_at.is_(None), _i.expires_at > bindparam("now"))
-_LIVE = select(_i.digest, _i.account_id, _i.created_at, _i.expires_at, _i.client_id, _i.used_at).where(*_alive)
-_SPEND = update(invitations).where(*_alive).values(used_at=bindparam("now", type_=_i.used_at.type))
+_LIVE = Statement(select(_i.digest, _i.account_id, _i.created_at, _i.expires_at, _i.client_id, _i.used_at).where(*_alive))
+_SPEND = Statement(update(invitations).where(*_alive).values(used_at=bindparam("now", type_=_i.used_at.type)))
 
 
 class Devices(Repository):
@@ -35,13 +37,13 @@ class Devices(Repository):
     def known(self, account_id: str, digest: str, now: datetime, lifetime: timedelta) -> Device | None:
         """The device, if it was seen within ``lifetime``."""
         sought = {"account": account_id, "cookie": digest, "since": now - lifetime}
-        row = self._connection.execute(_KNOWN, sought).first()
+        row = self._link.first(_KNOWN, sought)
         return None if row is None else Device(*row)
 
     def remember(self, device: Device) -> None:
         """Record the device; of one known already, only when it was last seen."""
-        self._connection.execute(
-            _REMEMBER[self._dialect],
+        self._link.run(
+            _REMEMBER,
             {
                 "id": device.id,
                 "account_id": device.account_id,
@@ -53,7 +55,7 @@ class Devices(Repository):
 
     def forget_all(self, account_id: str) -> None:
         """No device is known to the account any more."""
-        self._connection.execute(_FORGET_ALL, {"account": account_id})
+        self._link.run(_FORGET_ALL, {"account": account_id})
 
 
 class Invitations(Repository):
@@ -63,8 +65,8 @@ class Invitations(Repository):
 
     def put(self, invitation: Invitation) -> None:
         """Record an invitation; older ones of the account that were not used are dead."""
-        self._connection.execute(_KILL_OLDER, {"account": invitation.account_id})
-        self._connection.execute(
+        self._link.run(_KILL_OLDER, {"account": invitation.account_id})
+        self._link.run(
             _PUT,
             {
                 "digest": invitation.digest,
@@ -78,9 +80,9 @@ class Invitations(Repository):
 
     def live(self, digest: str, now: datetime) -> Invitation | None:
         """The invitation, if it is neither used, replaced nor expired."""
-        row = self._connection.execute(_LIVE, {"one": digest, "now": now}).first()
+        row = self._link.first(_LIVE, {"one": digest, "now": now})
         return None if row is None else Invitation(*row)
 
     def spend(self, digest: str, now: datetime) -> bool:
         """Use the invitation up: of all who try, one is told True."""
-        return self._connection.execute(_SPEND, {"one": digest, "now": now}).rowcount == 1
+        return self._link.count(_SPEND, {"one": digest, "now": now}) == 1

@@ -1,8 +1,5 @@
 """What the room says when it cannot do its work: the store is down, or a name is taken."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from sqlalchemy import exc
 
 # What an engine raises when the database is absent, too slow, full or locked; a broken statement is none of these.
@@ -15,15 +12,6 @@ class StoreDown(Exception):  # noqa: N818 - a state of the world, named as the d
 
 class Taken(Exception):  # noqa: N818 - as above
     """The username is another account's; nothing was written and the transaction still stands."""
-
-
-@contextmanager
-def down_as_named() -> Iterator[None]:
-    """Turn the engine's errors of a database that cannot answer into ``StoreDown``."""
-    try:
-        yield
-    except DOWN as error:
-        raise StoreDown(reason(error)) from error
 
 
 def reason(error: BaseException) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, insert, literal, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, insert, literal_column, select, update
 
 from idp.model import Account, AuthorizationCode, Grant, Rotation
 from idp.store.accounts import ACCOUNT_COLUMNS, account_of
 from idp.store.codec import grant_document, grant_from
-from idp.store.statements import ByDialect, Repository
+from idp.store.statements import Repository, Statement, conflicting
 from idp.store.tables import accounts, client_consents, codes, denied, grants
 
 _g, _c, _d, _k = grants.c, codes.c, denied.c, client_consents.c
@@ -41,19 +41,19 @@ _STATE_COLUMNS = (_g.handle, _g.current, _g.previous, _g.rotated_at)
 
 _unrevoked = _g.revoked_at.is_(None)
 
-_OPEN = insert(grants)
-_ADD_CODE = insert(codes)
-_FIND_CODE = (
+_OPEN = Statement(insert(grants))
+_ADD_CODE = Statement(insert(codes))
+_FIND_CODE = Statement(
     select(*_CODE_COLUMNS, *_GRANT_COLUMNS)
     .select_from(codes.join(grants, _g.id == _c.grant_id))
     .where(_c.digest == bindparam("one"))
 )
-_SPEND_CODE = (
+_SPEND_CODE = Statement(
     update(codes)
     .where(_c.digest == bindparam("one"), _c.used_at.is_(None), _c.expires_at > bindparam("now"))
     .values(used_at=bindparam("now", type_=_c.used_at.type))
 )
-_START_REFRESH = (
+_START_REFRESH = Statement(
     update(grants)
     .where(_g.id == bindparam("one"), _unrevoked, _g.handle.is_(None))
     .values(
@@ -63,14 +63,14 @@ _START_REFRESH = (
         refresh_expires_at=bindparam("until", type_=_g.refresh_expires_at.type),
     )
 )
-_ROTATION = select(*_STATE_COLUMNS, *_GRANT_COLUMNS).where(_g.handle == bindparam("named"))
+_ROTATION = Statement(select(*_STATE_COLUMNS, *_GRANT_COLUMNS).where(_g.handle == bindparam("named")))
 _live_family = and_(
     _g.handle == bindparam("named"),
     _unrevoked,
     _g.refresh_expires_at > bindparam("now"),
     _g.expires_at > bindparam("now"),
 )
-_ROTATE = (
+_ROTATE = Statement(
     update(grants)
     .where(_live_family, _g.current == bindparam("presented"))
     .values(
@@ -82,7 +82,7 @@ _ROTATE = (
     .returning(*_GRANT_COLUMNS)
 )
 # The successor that the client never saw dies; the moment stands, so that the grace can't be stretched by using it.
-_ROTATE_AGAIN = (
+_ROTATE_AGAIN = Statement(
     update(grants)
     .where(_live_family, _g.previous == bindparam("presented"), _g.rotated_at >= bindparam("since"))
     .values(current=bindparam("fresh"))
@@ -90,13 +90,9 @@ _ROTATE_AGAIN = (
 )
 
 
-def _revoking(which: ColumnElement[bool]) -> Any:
-    return (
-        update(grants)
-        .where(which, _unrevoked)
-        .values(revoked_at=bindparam("now", type_=_g.revoked_at.type))
-        .returning(*_GRANT_COLUMNS)
-    )
+def _revoking(which: ColumnElement[bool]) -> Statement:
+    ended = bindparam("now", type_=_g.revoked_at.type)
+    return Statement(update(grants).where(which, _unrevoked).values(revoked_at=ended).returning(*_GRANT_COLUMNS))
 
 
 _REVOKE = _revoking(_g.id == bindparam("one"))
@@ -105,28 +101,28 @@ _REVOKE_SESSION = _revoking(_g.session == bindparam("sid"))
 _REVOKE_ACCOUNT = _revoking(_g.account_id == bindparam("account"))
 _REVOKE_CLIENT = _revoking((_g.account_id == bindparam("account")) & (_g.client_id == bindparam("client")))
 
-_ALIVE = (
+_ALIVE = Statement(
     select(*_GRANT_COLUMNS, *ACCOUNT_COLUMNS)
     .select_from(grants.outerjoin(accounts, accounts.c.id == _g.account_id))
     .where(
         _g.id == bindparam("one"),
         _unrevoked,
         _g.expires_at > bindparam("now"),
-        ~exists(select(literal(1)).where(_d.digest == bindparam("jti")).correlate(None)),
+        ~exists(select(literal_column("1")).where(_d.digest == bindparam("jti")).correlate(None)),
     )
 )
 
-_DENY = ByDialect(lambda into: into(denied).on_conflict_do_nothing(index_elements=[_d.digest]))
-_IS_DENIED = select(literal(1)).where(_d.digest == bindparam("jti"))
+_DENY = conflicting(lambda into: into(denied).on_conflict_do_nothing(index_elements=[_d.digest]))
+_IS_DENIED = Statement(select(literal_column("1")).where(_d.digest == bindparam("jti")))
 
 _of_client = (_k.account_id == bindparam("account"), _k.client_id == bindparam("client"))
-_SCOPES = select(_k.scope).where(*_of_client, _k.given_at >= bindparam("since"))
-_RECORD = ByDialect(
+_SCOPES = Statement(select(_k.scope).where(*_of_client, _k.given_at >= bindparam("since")))
+_RECORD = conflicting(
     lambda into: (statement := into(client_consents)).on_conflict_do_update(
         index_elements=[_k.account_id, _k.client_id, _k.scope], set_={"given_at": statement.excluded.given_at}
     )
 )
-_WITHDRAW = delete(client_consents).where(*_of_client)
+_WITHDRAW = Statement(delete(client_consents).where(*_of_client))
 
 
 def _grant(row: Sequence[Any]) -> Grant:
@@ -144,7 +140,7 @@ class Grants(Repository):
 
     def open(self, grant: Grant, code: AuthorizationCode) -> None:
         """Record a grant and the code that will be exchanged for its tokens."""
-        self._connection.execute(
+        self._link.run(
             _OPEN,
             {
                 "id": grant.id,
@@ -157,11 +153,11 @@ class Grants(Repository):
                 "revoked_at": grant.revoked_at,
             },
         )
-        self._connection.execute(_ADD_CODE, {column.name: getattr(code, column.name) for column in _CODE_COLUMNS})
+        self._link.run(_ADD_CODE, {column.name: getattr(code, column.name) for column in _CODE_COLUMNS})
 
     def find_code(self, digest: str) -> tuple[AuthorizationCode, Grant] | None:
         """The code as issued, used and expired ones too, with its grant: the caller judges, then spends."""
-        row = self._connection.execute(_FIND_CODE, {"one": digest}).first()
+        row = self._link.first(_FIND_CODE, {"one": digest})
         if row is None:
             return None
         width = len(_CODE_COLUMNS)
@@ -169,16 +165,16 @@ class Grants(Repository):
 
     def spend_code(self, digest: str, now: datetime) -> bool:
         """Use the code up: of all who try, one is told True (RFC 6749 4.1.2)."""
-        return self._connection.execute(_SPEND_CODE, {"one": digest, "now": now}).rowcount == 1
+        return self._link.count(_SPEND_CODE, {"one": digest, "now": now}) == 1
 
     def start_refresh(self, grant_id: str, handle: str, digest: str, now: datetime, expires_at: datetime) -> bool:
         """Give the grant its first refresh token; False where it was revoked meanwhile or has one."""
         values = {"one": grant_id, "named": handle, "fresh": digest, "now": now, "until": expires_at}
-        return self._connection.execute(_START_REFRESH, values).rowcount == 1
+        return self._link.count(_START_REFRESH, values) == 1
 
     def rotation(self, handle: str) -> Rotation | None:
         """The refresh state of a family, dead ones too."""
-        row = self._connection.execute(_ROTATION, {"named": handle}).first()
+        row = self._link.first(_ROTATION, {"named": handle})
         if row is None:
             return None
         held, current, previous, rotated_at = row[:4]
@@ -187,20 +183,20 @@ class Grants(Repository):
     def rotate(self, handle: str, presented: str, fresh: str, now: datetime, expires_at: datetime) -> Grant | None:
         """Replace the live refresh token by ``fresh``; None where ``presented`` is not the live one of a live family."""
         values = {"named": handle, "presented": presented, "fresh": fresh, "now": now, "until": expires_at}
-        return _maybe(self._connection.execute(_ROTATE, values).first())
+        return _maybe(self._link.first(_ROTATE, values))
 
     def rotate_again(self, handle: str, presented: str, fresh: str, now: datetime, since: datetime) -> Grant | None:
         """Answer once more to the token before the live one, if it was replaced at or after ``since``."""
         values = {"named": handle, "presented": presented, "fresh": fresh, "now": now, "since": since}
-        return _maybe(self._connection.execute(_ROTATE_AGAIN, values).first())
+        return _maybe(self._link.first(_ROTATE_AGAIN, values))
 
     def revoke(self, grant_id: str, now: datetime) -> Grant | None:
         """End a family; None where it was ended already or never was."""
-        return _maybe(self._connection.execute(_REVOKE, {"one": grant_id, "now": now}).first())
+        return _maybe(self._link.first(_REVOKE, {"one": grant_id, "now": now}))
 
     def revoke_by_handle(self, handle: str, now: datetime) -> Grant | None:
         """End the family of a refresh token."""
-        return _maybe(self._connection.execute(_REVOKE_BY_HANDLE, {"named": handle, "now": now}).first())
+        return _maybe(self._link.first(_REVOKE_BY_HANDLE, {"named": handle, "now": now}))
 
     def revoke_session(self, sid: str, now: datetime) -> list[Grant]:
         """End the families that end with a browser's session."""
@@ -216,13 +212,13 @@ class Grants(Repository):
 
     def alive(self, grant_id: str, jti_digest: str | None, now: datetime) -> tuple[Grant, Account | None] | None:
         """The grant and its account (bare), in one statement; None where the grant is dead or the token denied."""
-        row = self._connection.execute(_ALIVE, {"one": grant_id, "jti": jti_digest, "now": now}).first()
+        row = self._link.first(_ALIVE, {"one": grant_id, "jti": jti_digest, "now": now})
         if row is None:
             return None
         return grant_from(*row[:_WIDTH]), None if row[_WIDTH] is None else account_of(row[_WIDTH:])
 
-    def _revoked(self, statement: Any, values: dict[str, Any]) -> list[Grant]:
-        return [_grant(row) for row in self._connection.execute(statement, values)]
+    def _revoked(self, statement: Statement, values: dict[str, Any]) -> list[Grant]:
+        return [_grant(row) for row in self._link.all(statement, values)]
 
 
 class Denied(Repository):
@@ -232,11 +228,11 @@ class Denied(Repository):
 
     def deny(self, jti_digest: str, until: datetime) -> None:
         """Deny a token; twice is as good as once."""
-        self._connection.execute(_DENY[self._dialect], {"digest": jti_digest, "until": until})
+        self._link.run(_DENY, {"digest": jti_digest, "until": until})
 
     def is_denied(self, jti_digest: str) -> bool:
         """Whether a token was denied."""
-        return self._connection.execute(_IS_DENIED, {"jti": jti_digest}).first() is not None
+        return self._link.first(_IS_DENIED, {"jti": jti_digest}) is not None
 
 
 class ClientConsents(Repository):
@@ -247,14 +243,14 @@ class ClientConsents(Repository):
     def scopes(self, account_id: str, client_id: str, since: datetime) -> frozenset[str]:
         """The scopes agreed to at ``since`` or later."""
         sought = {"account": account_id, "client": client_id, "since": since}
-        return frozenset(self._connection.execute(_SCOPES, sought).scalars())
+        return frozenset(row[0] for row in self._link.all(_SCOPES, sought))
 
     def record(self, account_id: str, client_id: str, scopes: frozenset[str], now: datetime) -> None:
         """Add scopes to what was agreed to; those agreed to before are fresh again."""
-        rows = [{"account_id": account_id, "client_id": client_id, "scope": scope, "given_at": now} for scope in sorted(scopes)]
-        if rows:
-            self._connection.execute(_RECORD[self._dialect], rows)
+        for scope in sorted(scopes):
+            given = {"account_id": account_id, "client_id": client_id, "scope": scope, "given_at": now}
+            self._link.run(_RECORD, given)
 
     def withdraw(self, account_id: str, client_id: str) -> None:
         """The client has no consent any more."""
-        self._connection.execute(_WITHDRAW, {"account": account_id, "client": client_id})
+        self._link.run(_WITHDRAW, {"account": account_id, "client": client_id})

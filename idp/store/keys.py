@@ -7,18 +7,18 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, text, update
 
 from idp.model import KeyUse, SigningKey
-from idp.store.statements import Repository
+from idp.store.statements import Repository, Statement
 from idp.store.tables import signing_keys
 
 _k = signing_keys.c
 _COLUMNS = (_k.kid, _k.alg, _k.use, _k.public, _k.sealed, _k.created_at, _k.current_from, _k.drop_after)
 
-_ALL = select(*_COLUMNS).order_by(_k.created_at, _k.kid)
-_ADD = insert(signing_keys)
-_UPDATE = update(signing_keys).where(_k.kid == bindparam("one"))
-_REMOVE = delete(signing_keys).where(_k.kid == bindparam("one"))
+_ALL = Statement(select(*_COLUMNS).order_by(_k.created_at, _k.kid))
+_ADD = Statement(insert(signing_keys))
+_UPDATE = Statement(update(signing_keys).where(_k.kid == bindparam("one")))
+_REMOVE = Statement(delete(signing_keys).where(_k.kid == bindparam("one")))
 # Any number that no one else locks; released with the transaction.
-_LOCK = text("SELECT pg_advisory_xact_lock(7430120517)")
+_LOCK = Statement(text("SELECT pg_advisory_xact_lock(7430120517)"))
 
 
 class Keys(Repository):
@@ -30,20 +30,20 @@ class Keys(Repository):
         """Every key, the oldest first."""
         return [
             SigningKey(kid, alg, KeyUse(use), public, bytes(sealed), *moments)
-            for kid, alg, use, public, sealed, *moments in self._connection.execute(_ALL)
+            for kid, alg, use, public, sealed, *moments in self._link.all(_ALL, {})
         ]
 
     def add(self, key: SigningKey) -> None:
         """Add a key."""
-        self._connection.execute(_ADD, {"kid": key.kid, **_facts(key)})
+        self._link.run(_ADD, {"kid": key.kid, **_facts(key)})
 
     def update(self, key: SigningKey) -> None:
         """Write what became of a key."""
-        self._connection.execute(_UPDATE, {"one": key.kid, **_facts(key)})
+        self._link.run(_UPDATE, {"one": key.kid, **_facts(key)})
 
     def remove(self, kid: str) -> None:
         """Forget a key."""
-        self._connection.execute(_REMOVE, {"one": kid})
+        self._link.run(_REMOVE, {"one": kid})
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -51,8 +51,8 @@ class Keys(Repository):
 
         On SQLite a write transaction holds the whole database already.
         """
-        if self._dialect == "postgresql":
-            self._connection.execute(_LOCK)
+        if self._link.dialect == "postgresql":
+            self._link.run(_LOCK, {})
         yield
 
 

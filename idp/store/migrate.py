@@ -1,11 +1,13 @@
 """How the schema is brought to its newest version, from the installed package alone."""
 
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 
-from idp.store.database import Database, Writing
+from idp.store.database import Database
+from idp.store.errors import StoreDown, reason
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -20,13 +22,19 @@ def config() -> Config:
 
 def upgrade(database: Database) -> None:
     """Run what is missing, in one transaction; a second process waits and then finds nothing to do."""
-    made = config()
-    with Writing(database) as connection:
-        # SQLAlchemy's side of the transaction: Alembic then leaves its end to us, on SQLite too.
-        connection.begin()
-        if database.dialect == "postgresql":
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7430120518)")
-            # A migration may take longer than a request ever should.
-            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        made.attributes["connection"] = connection
-        command.upgrade(made, "head")
+    try:
+        with database.engine.connect() as connection:
+            driver: Any = connection.connection.dbapi_connection
+            driver.execute("BEGIN IMMEDIATE" if database.dialect == "sqlite" else "BEGIN")
+            # SQLAlchemy's side of the transaction: Alembic then leaves its end to us, on SQLite too.
+            connection.begin()
+            if database.dialect == "postgresql":
+                driver.execute("SELECT pg_advisory_xact_lock(7430120518)")
+                # A migration may take longer than a request ever should.
+                driver.execute("SET LOCAL statement_timeout = 0")
+            made = config()
+            made.attributes["connection"] = connection
+            command.upgrade(made, "head")
+            driver.execute("COMMIT")
+    except database.down as error:
+        raise StoreDown(reason(error)) from error

@@ -2,19 +2,34 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, case, func, insert, or_, select, update
 
 from idp.model import AuditEntry, Letter
 from idp.store.codec import cleaned
-from idp.store.statements import ByDialect, Repository
+from idp.store.statements import Repository, Statement, conflicting
 from idp.store.tables import audit, outbox, policies
 
 _a, _o, _p = audit.c, outbox.c, policies.c
 
 _ENTRY_COLUMNS = (_a.at, _a.actor, _a.event, _a.outcome, _a.account_id, _a.facts, _a.policy)
-_WRITE = insert(audit).inline()
+_WRITE = Statement(insert(audit).inline())
+
+_FILTERS = {
+    "account": _a.account_id == bindparam("account"),
+    "kind": _a.event == bindparam("kind"),
+    "since": _a.at > bindparam("since"),
+}
+
+
+@cache
+def _reading(asked: frozenset[str]) -> Statement:
+    """One statement for each set of filters, so that each can use its index."""
+    chosen = select(*_ENTRY_COLUMNS).where(*(_FILTERS[name] for name in sorted(asked)))
+    return Statement(chosen.order_by(_a.id.desc()).limit(bindparam("limit")))
+
 
 _LETTER_COLUMNS = (
     _o.id,
@@ -27,7 +42,7 @@ _LETTER_COLUMNS = (
     _o.attempts,
     _o.body,
 )
-_PUT = insert(outbox)
+_PUT = Statement(insert(outbox))
 _now = bindparam("now", type_=_o.state_at.type)
 _waiting = _o.state == "waiting"
 _still_wanted = or_(_o.not_after.is_(None), _o.not_after > _now)
@@ -40,21 +55,21 @@ _due = (
     .with_for_update(skip_locked=True)
     .cte("due")
 )
-_CLAIM = (
+_CLAIM = Statement(
     update(outbox)
     .where(_o.id.in_(select(_due.c.id)))
     .values(leased_until=bindparam("until", type_=_o.leased_until.type), attempts=_o.attempts + 1)
     .returning(*_LETTER_COLUMNS)
 )
 _this = (_o.id == bindparam("one"), _waiting)
-_SENT = update(outbox).where(*_this).values(state="sent", state_at=_now, body=None, leased_until=None, error=None)
-_RETRY = (
+_SENT = Statement(update(outbox).where(*_this).values(state="sent", state_at=_now, body=None, leased_until=None, error=None))
+_RETRY = Statement(
     update(outbox)
     .where(*_this)
     .values(next_try_at=bindparam("next", type_=_o.next_try_at.type), leased_until=None, error=bindparam("why"), state_at=_now)
 )
-_BURY = update(outbox).where(*_this).values(state="dead", state_at=_now, leased_until=None, error=bindparam("why"))
-_EXPIRE = (
+_BURY = Statement(update(outbox).where(*_this).values(state="dead", state_at=_now, leased_until=None, error=bindparam("why")))
+_EXPIRE = Statement(
     update(outbox)
     .where(_o.not_after <= _now, _o.body.is_not(None))
     .values(
@@ -65,13 +80,15 @@ _EXPIRE = (
         error=func.coalesce(_o.error, "expired"),
     )
 )
-_DEPTH = select(_o.state, func.count()).where(_o.state != "sent").group_by(_o.state)
-_DEAD = select(*_LETTER_COLUMNS, _o.error).where(_o.state == "dead").order_by(_o.state_at.desc()).limit(bindparam("limit"))
+_DEPTH = Statement(select(_o.state, func.count()).where(_o.state != "sent").group_by(_o.state))
+_DEAD = Statement(
+    select(*_LETTER_COLUMNS, _o.error).where(_o.state == "dead").order_by(_o.state_at.desc()).limit(bindparam("limit"))
+)
 
-_RECORD = ByDialect(lambda into: into(policies).on_conflict_do_nothing(index_elements=[_p.digest]))
-_VERSIONS = select(_p.digest, _p.name, _p.document, _p.recorded_at)
-_GET = _VERSIONS.where(_p.digest == bindparam("one"))
-_ALL = _VERSIONS.order_by(_p.recorded_at.desc(), _p.digest)
+_RECORD = conflicting(lambda into: into(policies).on_conflict_do_nothing(index_elements=[_p.digest]))
+_versions = select(_p.digest, _p.name, _p.document, _p.recorded_at)
+_GET = Statement(_versions.where(_p.digest == bindparam("one")))
+_ALL = Statement(_versions.order_by(_p.recorded_at.desc(), _p.digest))
 
 
 class PolicyVersion(NamedTuple):
@@ -90,7 +107,7 @@ class Audit(Repository):
 
     def write(self, entry: AuditEntry) -> None:
         """Add an entry, in the transaction of what it tells of."""
-        self._connection.execute(
+        self._link.run(
             _WRITE,
             {
                 "at": entry.at,
@@ -107,14 +124,9 @@ class Audit(Repository):
         self, account_id: str | None = None, event: str | None = None, after: datetime | None = None, limit: int = 100
     ) -> list[AuditEntry]:
         """The newest entries first, those later than ``after`` where it is given."""
-        chosen = select(*_ENTRY_COLUMNS)
-        if account_id is not None:
-            chosen = chosen.where(_a.account_id == account_id)
-        if event is not None:
-            chosen = chosen.where(_a.event == event)
-        if after is not None:
-            chosen = chosen.where(_a.at > after)
-        return [AuditEntry(*row) for row in self._connection.execute(chosen.order_by(_a.id.desc()).limit(limit))]
+        asked = {"account": account_id, "kind": event, "since": after}
+        given = {name: value for name, value in asked.items() if value is not None}
+        return [AuditEntry(*row) for row in self._link.all(_reading(frozenset(given)), {**given, "limit": limit})]
 
 
 class Outbox(Repository):
@@ -124,7 +136,7 @@ class Outbox(Repository):
 
     def put(self, letter: Letter, body: bytes) -> None:
         """Accept a letter, in the transaction of what it tells of; it is due at once."""
-        self._connection.execute(
+        self._link.run(
             _PUT,
             {
                 "id": letter.id,
@@ -147,33 +159,33 @@ class Outbox(Repository):
 
         ``attempts`` counts this try already, so that a letter which kills its worker does not do so for ever.
         """
-        rows = self._connection.execute(_CLAIM, {"now": now, "until": now + lease, "limit": limit})
+        rows = self._link.all(_CLAIM, {"now": now, "until": now + lease, "limit": limit})
         return [(_letter(row), row[8] or b"") for row in rows]
 
     def sent(self, letter_id: str, now: datetime) -> None:
         """The letter was accepted: its body is wiped."""
-        self._connection.execute(_SENT, {"one": letter_id, "now": now})
+        self._link.run(_SENT, {"one": letter_id, "now": now})
 
     def failed(self, letter_id: str, now: datetime, error: str, next_try_at: datetime | None) -> None:
         """The letter was not accepted: it is tried again at ``next_try_at``, or laid with the dead where that is None."""
         values = {"one": letter_id, "now": now, "why": cleaned(error)}
         if next_try_at is None:
-            self._connection.execute(_BURY, values)
+            self._link.run(_BURY, values)
         else:
-            self._connection.execute(_RETRY, {**values, "next": next_try_at})
+            self._link.run(_RETRY, {**values, "next": next_try_at})
 
     def expire(self, now: datetime) -> int:
         """Wipe the letters past their time, dead ones too; returns how many."""
-        return self._connection.execute(_EXPIRE, {"now": now}).rowcount
+        return self._link.count(_EXPIRE, {"now": now})
 
     def depth(self) -> dict[str, int]:
         """How many letters are ``waiting`` and how many ``dead``."""
-        counted = {str(state): int(count) for state, count in self._connection.execute(_DEPTH)}
+        counted = {str(state): int(count) for state, count in self._link.all(_DEPTH, {})}
         return {"waiting": 0, "dead": 0} | counted
 
     def dead(self, limit: int = 100) -> list[tuple[Letter, str]]:
         """The letters that were given up, the latest first, each with its last error."""
-        rows = self._connection.execute(_DEAD, {"limit": limit})
+        rows = self._link.all(_DEAD, {"limit": limit})
         return [(_letter(row), row[9] or "") for row in rows]
 
 
@@ -185,16 +197,16 @@ class Policies(Repository):
     def record(self, digest: str, name: str, document: str, now: datetime) -> None:
         """Keep a policy; of one kept already, the first moment stands."""
         values = {"digest": digest, "name": name, "document": document, "recorded_at": now}
-        self._connection.execute(_RECORD[self._dialect], values)
+        self._link.run(_RECORD, values)
 
     def get(self, digest: str) -> PolicyVersion | None:
         """The policy of a digest."""
-        row = self._connection.execute(_GET, {"one": digest}).first()
+        row = self._link.first(_GET, {"one": digest})
         return None if row is None else PolicyVersion(*row)
 
     def list(self) -> list[PolicyVersion]:
         """All policies, the latest first."""
-        return [PolicyVersion(*row) for row in self._connection.execute(_ALL)]
+        return [PolicyVersion(*row) for row in self._link.all(_ALL, {})]
 
 
 def _letter(row: Sequence[Any]) -> Letter:

@@ -4,28 +4,29 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, text, update
 
 from idp.model import Session, SignIn
 from idp.store.codec import session_document, session_from, sign_in_document, sign_in_from
 from idp.store.database import Database, Lease, Turn, joined
-from idp.store.statements import ByDialect
+from idp.store.statements import Statement, conflicting
 from idp.store.tables import sessions, sign_ins, used
 
 _i, _s, _u = sign_ins.c, sessions.c, used.c
 
-_PUT_SIGN_IN = insert(sign_ins)
+_PUT_SIGN_IN = Statement(insert(sign_ins))
 _this_sign_in = (_i.id == bindparam("one"), _i.expires_at > bindparam("now"))
-_GET_SIGN_IN = select(_i.id, _i.version, _i.document).where(*_this_sign_in)
-_SWAP_SIGN_IN = update(sign_ins).where(_i.id == bindparam("one"), _i.version == bindparam("seen"))
-_TAKE_SIGN_IN = delete(sign_ins).where(*_this_sign_in).returning(_i.id, _i.version, _i.document)
+_GET_SIGN_IN = Statement(select(_i.id, _i.version, _i.document).where(*_this_sign_in))
+_SWAP_SIGN_IN = Statement(update(sign_ins).where(_i.id == bindparam("one"), _i.version == bindparam("seen")))
+_TAKE_SIGN_IN = Statement(delete(sign_ins).where(*_this_sign_in).returning(_i.id, _i.version, _i.document))
 
 # In the order of ``session_from``.
 _SESSION_COLUMNS = (_s.id, _s.document, _s.last_seen_at, _s.expires_at)
 _of_account = _s.account_id == bindparam("account")
-_PUT_SESSION = insert(sessions)
-_GET_SESSION = select(*_SESSION_COLUMNS).where(_s.id == bindparam("one"), _s.expires_at > bindparam("now"))
-_TOUCH = (
+_PUT_SESSION = Statement(insert(sessions))
+_ONE_AT_A_TIME = Statement(text("SELECT pg_advisory_xact_lock(hashtextextended(:account, 0))"))
+_GET_SESSION = Statement(select(*_SESSION_COLUMNS).where(_s.id == bindparam("one"), _s.expires_at > bindparam("now")))
+_TOUCH = Statement(
     update(sessions)
     .where(_s.id == bindparam("one"))
     .values(
@@ -33,11 +34,13 @@ _TOUCH = (
         expires_at=bindparam("until", type_=_s.expires_at.type),
     )
 )
-_REPLACE = update(sessions).where(_s.id == bindparam("one"))
-_END = delete(sessions).where(_s.id == bindparam("one")).returning(*_SESSION_COLUMNS)
-_END_PUBLIC = delete(sessions).where(_of_account, _s.public_id == bindparam("public")).returning(*_SESSION_COLUMNS)
-_OF_ACCOUNT = select(*_SESSION_COLUMNS).where(_of_account, _s.expires_at > bindparam("now")).order_by(_s.created_at, _s.id)
-_END_ALL = delete(sessions).where(_of_account, _s.id != bindparam("keep")).returning(*_SESSION_COLUMNS)
+_REPLACE = Statement(update(sessions).where(_s.id == bindparam("one")))
+_END = Statement(delete(sessions).where(_s.id == bindparam("one")).returning(*_SESSION_COLUMNS))
+_END_PUBLIC = Statement(delete(sessions).where(_of_account, _s.public_id == bindparam("public")).returning(*_SESSION_COLUMNS))
+_OF_ACCOUNT = Statement(
+    select(*_SESSION_COLUMNS).where(_of_account, _s.expires_at > bindparam("now")).order_by(_s.created_at, _s.id)
+)
+_END_ALL = Statement(delete(sessions).where(_of_account, _s.id != bindparam("keep")).returning(*_SESSION_COLUMNS))
 _newest = (
     select(_s.id)
     .where(_of_account, _s.expires_at > bindparam("now"))
@@ -45,9 +48,9 @@ _newest = (
     .order_by((_s.id == bindparam("one")).desc(), _s.created_at.desc(), _s.id)
     .limit(bindparam("limit"))
 )
-_PRUNE = delete(sessions).where(_of_account, _s.id.not_in(_newest.scalar_subquery())).returning(*_SESSION_COLUMNS)
+_PRUNE = Statement(delete(sessions).where(_of_account, _s.id.not_in(_newest.scalar_subquery())).returning(*_SESSION_COLUMNS))
 
-_FIRST_TIME = ByDialect(
+_FIRST_TIME = conflicting(
     lambda into: (statement := into(used)).on_conflict_do_update(
         index_elements=[_u.digest],
         set_={"until": statement.excluded.until},
@@ -64,25 +67,25 @@ class SqlSignIns:
 
     def put(self, sign_in: SignIn) -> None:
         """Record a new one."""
-        with Turn(self._database) as connection:
-            connection.execute(_PUT_SIGN_IN, _sign_in_row(sign_in, sign_in.version))
+        with Turn(self._database) as link:
+            link.run(_PUT_SIGN_IN, _sign_in_row(sign_in, sign_in.version))
 
     def get(self, sign_in_id: str, now: datetime) -> SignIn | None:
         """The sign-in, unless it is over."""
-        with Lease(self._database) as connection:
-            row = connection.execute(_GET_SIGN_IN, {"one": sign_in_id, "now": now}).first()
+        with Lease(self._database) as link:
+            row = link.first(_GET_SIGN_IN, {"one": sign_in_id, "now": now})
         return None if row is None else sign_in_from(*row)
 
     def swap(self, before: SignIn, after: SignIn) -> bool:
         """Store ``after`` as the next version if ``before`` still stands."""
         values = {"one": before.id, "seen": before.version, **_sign_in_row(after, before.version + 1)}
-        with Turn(self._database) as connection:
-            return connection.execute(_SWAP_SIGN_IN, values).rowcount == 1
+        with Turn(self._database) as link:
+            return link.count(_SWAP_SIGN_IN, values) == 1
 
     def take(self, sign_in_id: str, now: datetime) -> SignIn | None:
         """Get and delete: of all who try, one gets it."""
-        with Turn(self._database) as connection:
-            row = connection.execute(_TAKE_SIGN_IN, {"one": sign_in_id, "now": now}).first()
+        with Turn(self._database) as link:
+            row = link.first(_TAKE_SIGN_IN, {"one": sign_in_id, "now": now})
         return None if row is None else sign_in_from(*row)
 
 
@@ -95,32 +98,32 @@ class SqlSessions:
     def put(self, session: Session, limit: int) -> list[Session]:
         """Record a new one; the oldest beyond ``limit`` end and are returned.
 
-        Alone on PostgreSQL the two statements commit one by one: the later of two that begin at once sees both and prunes,
-        where two transactions would each see only their own.
+        PostgreSQL is told to do one of an account at a time: of two at once, each would see only its own.
         """
         now = session.last_seen_at
         bounds = {"account": session.account_id, "one": session.id, "now": now, "limit": limit}
-        database = self._database
-        with joined(database) if database.dialect == "sqlite" else Turn(database) as connection:
-            connection.execute(_PUT_SESSION, _session_row(session))
-            ended = _sessions(connection.execute(_PRUNE, bounds))
+        with joined(self._database) as link:
+            if link.dialect == "postgresql":
+                link.run(_ONE_AT_A_TIME, {"account": session.account_id})
+            link.run(_PUT_SESSION, _session_row(session))
+            ended = _sessions(link.all(_PRUNE, bounds))
         return [old for old in ended if old.expires_at > now]
 
     def get(self, session_id: str, now: datetime) -> Session | None:
         """The session, unless it is over."""
-        with Lease(self._database) as connection:
-            row = connection.execute(_GET_SESSION, {"one": session_id, "now": now}).first()
+        with Lease(self._database) as link:
+            row = link.first(_GET_SESSION, {"one": session_id, "now": now})
         return None if row is None else session_from(*row)
 
     def touch(self, session_id: str, last_seen_at: datetime, expires_at: datetime) -> None:
         """Move its end; one that has ended stays ended."""
-        with Turn(self._database) as connection:
-            connection.execute(_TOUCH, {"one": session_id, "seen": last_seen_at, "until": expires_at})
+        with Turn(self._database) as link:
+            link.run(_TOUCH, {"one": session_id, "seen": last_seen_at, "until": expires_at})
 
     def replace(self, old_id: str, session: Session) -> bool:
         """Give it a new id, the old one being dead; False where it had ended."""
-        with Turn(self._database) as connection:
-            return connection.execute(_REPLACE, {"one": old_id, **_session_row(session)}).rowcount == 1
+        with Turn(self._database) as link:
+            return link.count(_REPLACE, {"one": old_id, **_session_row(session)}) == 1
 
     def end(self, session_id: str) -> Session | None:
         """End it; None where it had ended."""
@@ -132,16 +135,16 @@ class SqlSessions:
 
     def of_account(self, account_id: str, now: datetime) -> list[Session]:
         """The account's live sessions, the oldest first."""
-        with Lease(self._database) as connection:
-            return _sessions(connection.execute(_OF_ACCOUNT, {"account": account_id, "now": now}))
+        with Lease(self._database) as link:
+            return _sessions(link.all(_OF_ACCOUNT, {"account": account_id, "now": now}))
 
     def end_all(self, account_id: str, keep: str | None = None) -> list[Session]:
         """End the account's sessions, but for the one with the id ``keep``; returns those ended."""
         return self._end(_END_ALL, {"account": account_id, "keep": keep or ""})
 
-    def _end(self, statement: Any, values: dict[str, Any]) -> list[Session]:
-        with Turn(self._database) as connection:
-            return _sessions(connection.execute(statement, values))
+    def _end(self, statement: Statement, values: dict[str, Any]) -> list[Session]:
+        with Turn(self._database) as link:
+            return _sessions(link.all(statement, values))
 
 
 class SqlUsed:
@@ -153,8 +156,8 @@ class SqlUsed:
     def first_time(self, key: str, until: datetime, now: datetime) -> bool:
         """Whether nobody has used ``key``; it counts as used until ``until``."""
         values = {"digest": used_digest(key), "until": until, "now": now}
-        with Turn(self._database) as connection:
-            return connection.execute(_FIRST_TIME[self._database.dialect], values).rowcount == 1
+        with Turn(self._database) as link:
+            return link.count(_FIRST_TIME, values) == 1
 
 
 def used_digest(key: str) -> str:

@@ -5,13 +5,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, bindparam, delete, text
-from sqlalchemy.exc import DBAPIError
 
 from idp.store.counts import SqlCounts
-from idp.store.database import Database, Dialect, Lease, Turn, Writing
-from idp.store.errors import down_as_named
+from idp.store.database import Database, DialectName, Lease, Turn, Writing
 from idp.store.shortlived import Sessions, SignIns, Used
 from idp.store.shortlived_sql import SqlSessions, SqlSignIns, SqlUsed
+from idp.store.statements import Statement
 from idp.store.tables import denied, sessions, sign_ins, used
 from idp.store.transaction import Transaction, Work
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 HEAD = "0001"
 
 _PURGES = {
-    table.name: delete(table).where(ends <= bindparam("now", type_=ends.type))
+    table.name: Statement(delete(table).where(ends <= bindparam("now", type_=ends.type)))
     for table, ends in (
         (sign_ins, sign_ins.c.expires_at),
         (sessions, sessions.c.expires_at),
@@ -30,7 +29,8 @@ _PURGES = {
         (denied, denied.c.until),
     )
 }
-_VERSION = text("SELECT version_num FROM alembic_version")
+_ALIVE = Statement(text("SELECT 1"))
+_VERSION = Statement(text("SELECT version_num FROM alembic_version"))
 
 
 class Store:
@@ -65,7 +65,7 @@ class Store:
         return self._database.engine
 
     @property
-    def dialect(self) -> Dialect:
+    def dialect(self) -> DialectName:
         """Which database it is."""
         return self._database.dialect
 
@@ -79,8 +79,8 @@ class Store:
 
     def ping(self) -> None:
         """Ask the database for a sign of life; raises ``StoreDown``."""
-        with Lease(self._database) as connection:
-            connection.exec_driver_sql("SELECT 1")
+        with Lease(self._database) as link:
+            link.all(_ALIVE, {})
 
     def ping_redis(self) -> None:
         """Ask Redis for a sign of life, where there is one; raises ``StoreDown``."""
@@ -91,8 +91,8 @@ class Store:
         """Delete the short-lived rows whose time is over; returns how many of each kind."""
         gone: dict[str, int] = {}
         for name, statement in _PURGES.items():
-            with Turn(self._database) as connection:
-                gone[name] = connection.execute(statement, {"now": now}).rowcount
+            with Turn(self._database) as link:
+                gone[name] = link.count(statement, {"now": now})
         if self._counts is not None:
             gone["throttles"] = self._counts.purge()
         return gone
@@ -101,16 +101,15 @@ class Store:
         """Bring the schema to the newest version; two processes at once do it one after the other."""
         from idp.store.migrate import upgrade  # noqa: PLC0415 - Alembic is heavy, and not for start-up
 
-        with down_as_named():
-            upgrade(self._database)
+        upgrade(self._database)
 
     def schema_is_current(self) -> bool:
         """Whether the schema is the one this code was written for."""
         self.ping()
         try:
-            with self._database.connect() as connection:
-                return connection.execute(_VERSION).scalars().all() == [HEAD]
-        except DBAPIError:
+            with Lease(self._database) as link:
+                return [tuple(row) for row in link.all(_VERSION, {})] == [(HEAD,)]
+        except self._database.unready:
             return False
 
     def close(self) -> None:

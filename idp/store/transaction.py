@@ -1,9 +1,7 @@
-"""One transaction and the repositories that share its connection."""
+"""One transaction and the repositories that share its link."""
 
 from functools import cached_property
 from types import TracebackType
-
-from sqlalchemy import Connection
 
 from idp.store.accounts import Accounts
 from idp.store.attempts import Counters
@@ -12,68 +10,69 @@ from idp.store.doors import Devices, Invitations
 from idp.store.grants import ClientConsents, Denied, Grants
 from idp.store.keys import Keys
 from idp.store.records import Audit, Outbox, Policies
+from idp.store.statements import Link
 
 
 class Transaction:
     """What belongs together: each repository is made when it is first asked for."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+    def __init__(self, link: Link) -> None:
+        self.link = link
 
     @cached_property
     def accounts(self) -> Accounts:
         """People's accounts and credentials."""
-        return Accounts(self.connection)
+        return Accounts(self.link)
 
     @cached_property
     def counters(self) -> Counters:
         """Failed attempts."""
-        return Counters(self.connection)
+        return Counters(self.link)
 
     @cached_property
     def devices(self) -> Devices:
         """Known devices."""
-        return Devices(self.connection)
+        return Devices(self.link)
 
     @cached_property
     def invitations(self) -> Invitations:
         """One-time ways in."""
-        return Invitations(self.connection)
+        return Invitations(self.link)
 
     @cached_property
     def grants(self) -> Grants:
         """Codes, refresh families, and what access tokens hang on."""
-        return Grants(self.connection)
+        return Grants(self.link)
 
     @cached_property
     def denied(self) -> Denied:
         """Access tokens revoked one by one."""
-        return Denied(self.connection)
+        return Denied(self.link)
 
     @cached_property
     def client_consents(self) -> ClientConsents:
         """What clients were allowed."""
-        return ClientConsents(self.connection)
+        return ClientConsents(self.link)
 
     @cached_property
     def keys(self) -> Keys:
         """Signing keys."""
-        return Keys(self.connection)
+        return Keys(self.link)
 
     @cached_property
     def audit(self) -> Audit:
         """What happened."""
-        return Audit(self.connection)
+        return Audit(self.link)
 
     @cached_property
     def outbox(self) -> Outbox:
         """What must be sent."""
-        return Outbox(self.connection)
+        return Outbox(self.link)
 
     @cached_property
     def policies(self) -> Policies:
         """What was law."""
-        return Policies(self.connection)
+        return Policies(self.link)
 
 
 class Work:

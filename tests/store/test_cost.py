@@ -3,30 +3,29 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-
-from sqlalchemy import event
+from unittest.mock import patch
 
 from idp.model import Counter, Factor
 from idp.store import Store, Transaction
+from idp.store.statements import Link, Statement, Values
 from tests.store.facts import DAY, NOW, account, code, entry, grant, letter, session, sign_in
 
 
 @contextmanager
-def counted(store: Store) -> Iterator[list[str]]:
-    statements: list[str] = []
+def counted() -> Iterator[list[Statement]]:
+    statements: list[Statement] = []
+    run = Link.run
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def note(link: Link, statement: Statement, values: Values) -> Any:
         statements.append(statement)
+        return run(link, statement, values)
 
-    event.listen(store.engine, "before_cursor_execute", note)
-    try:
+    with patch.object(Link, "run", note):
         yield statements
-    finally:
-        event.remove(store.engine, "before_cursor_execute", note)
 
 
-def cost(store: Store, operation: Callable[[], object]) -> int:
-    with counted(store) as statements:
+def cost(operation: Callable[[], object]) -> int:
+    with counted() as statements:
         operation()
     return len(statements)
 
@@ -41,7 +40,7 @@ def test_reading_takes_one_statement(store: Store):
             with store.read() as tx:
                 assert operation(tx) is not None
 
-        return cost(store, read)
+        return cost(read)
 
     assert reading(lambda tx: tx.grants.alive("g1", "j1", NOW)) == 1
     assert reading(lambda tx: tx.grants.find_code("c1")) == 1
@@ -61,7 +60,7 @@ def test_writing_takes_one_statement(store: Store):
             with store.begin() as tx:
                 operation(tx)
 
-        return cost(store, write)
+        return cost(write)
 
     assert writing(lambda tx: tx.grants.rotate("h1", "r0", "r1", NOW, NOW + DAY)) == 1
     assert writing(lambda tx: tx.grants.spend_code("c1", NOW)) == 1
@@ -75,11 +74,11 @@ def test_writing_takes_one_statement(store: Store):
 
 def test_the_short_lived_take_one_statement_or_none(store: Store, kind: str):
     one = 0 if kind.endswith("redis") else 1
-    assert cost(store, lambda: store.sign_ins.put(sign_in())) == one
-    assert cost(store, lambda: store.sign_ins.get("s1", NOW)) == one
-    assert cost(store, lambda: store.sign_ins.swap(sign_in(), sign_in(id="s2"))) == one
-    assert cost(store, lambda: store.sign_ins.take("s2", NOW)) == one
-    assert cost(store, lambda: store.sessions.put(session(), 10)) == 2 * one
-    assert cost(store, lambda: store.sessions.get("x1", NOW)) == one
-    assert cost(store, lambda: store.sessions.touch("x1", NOW, NOW + DAY)) == one
-    assert cost(store, lambda: store.used.first_time("jti", NOW + DAY, NOW)) == one
+    assert cost(lambda: store.sign_ins.put(sign_in())) == one
+    assert cost(lambda: store.sign_ins.get("s1", NOW)) == one
+    assert cost(lambda: store.sign_ins.swap(sign_in(), sign_in(id="s2"))) == one
+    assert cost(lambda: store.sign_ins.take("s2", NOW)) == one
+    assert cost(lambda: store.sessions.put(session(), 10)) == {"sqlite": 2, "postgresql": 3}.get(kind, 0)
+    assert cost(lambda: store.sessions.get("x1", NOW)) == one
+    assert cost(lambda: store.sessions.touch("x1", NOW, NOW + DAY)) == one
+    assert cost(lambda: store.used.first_time("jti", NOW + DAY, NOW)) == one

@@ -57,7 +57,7 @@ def test_a_letter_is_claimed_sent_and_wiped(store: Store):
         tx.outbox.sent("l1", NOW + LEASE)
         assert tx.outbox.claim(NOW + DAY - SECOND, LEASE, 10) == []
         assert tx.outbox.depth() == {"waiting": 0, "dead": 0}
-        assert tx.connection.exec_driver_sql("SELECT body, state FROM outbox").all() == [(None, "sent")]
+        assert tx.link.driver.execute("SELECT body, state FROM outbox").fetchall() == [(None, "sent")]
 
 
 def test_a_letter_that_failed_is_tried_again_or_buried(store: Store):
