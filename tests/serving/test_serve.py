@@ -173,14 +173,12 @@ def test_slow_bodies_hold_up_nobody_and_are_ended(installation: Installation) ->
     assert time.monotonic() - before < 1
     ended = 0
     for connection in held:
-        connection.settimeout(5)
-        try:
-            ended += connection.recv(100) == b"" or True
-        except TimeoutError:
-            pass
-        except OSError:
+        with connection:
+            connection.settimeout(14)
+            # Refused at once, or cut off later: by an answer, a clean end or a reset.
+            with contextlib.suppress(ConnectionError):
+                connection.recv(100)
             ended += 1
-        connection.close()
     assert ended == len(held)
     with installation.send(
         b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nConnection: close\r\n\r\na=b"
