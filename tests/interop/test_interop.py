@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 from examples import billing, service
 from tests.harness import House, open_house
 from tests.people import ANSWER, APP_CALLBACK, BILLING, CHROME, PIN, PORTAL_CALLBACK, SERVICE
+from tests.prepare import find_node
 
 pytestmark = [pytest.mark.xdist_group("interop")]
 HERE = Path(__file__).parent
@@ -31,11 +31,9 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def told_by_openid_client(provider: House, client: str) -> dict[str, Any]:
     """Let openid-client live through a client's whole life; what it saw."""
-    node = shutil.which("node")
+    node = find_node()
     if node is None:
-        pytest.fail(
-            "Node.js 20 or later is needed: install it (Debian: apt-get install nodejs npm), then run: python -m tests.prepare"
-        )
+        pytest.fail("Node.js 20 or later is needed. Install it, then run: python -m tests.prepare")
     if not (HERE / "node_modules" / "openid-client").is_dir():
         pytest.fail("The packages of tests/interop are not installed. Run: python -m tests.prepare")
     person = provider.customer()
