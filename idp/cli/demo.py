@@ -74,8 +74,8 @@ def _run(folder: Path, environ: Mapping[str, str], port: int, stop: threading.Ev
     click.secho("Starting, with a new database and sample people …", dim=True)
     world = make_world(load(folder / "config", environ))
     world.store.upgrade()
-    with contextlib.ExitStack() as running:
-        children = running.enter_context(_children())
+    # Ended in the other order: whoever carries letters to the inbox goes before the inbox does.
+    with contextlib.ExitStack() as running, _children() as children:
 
         def start(command: str) -> None:
             children.append(_child(command, environ))
