@@ -9,6 +9,7 @@ from idp.flows.world import World
 from idp.model import Account, Factor, Proof, SignIn, Source
 from idp.policies import entry
 from idp.policies.steps import Step
+from idp.store import Transaction
 from idp.vault import digest
 
 
@@ -47,9 +48,21 @@ def see(world: World, visit: Visit, sign_in: SignIn, now: datetime) -> Looked:
         return Looked(visit, sign_in, None, nobody, entry.next_step(sign_in, None, world.policy, now))
     with world.store.read() as tx:
         account = tx.accounts.by_id(sign_in.account_id)
-        aim = target(world, tx, account or sign_in.account_id, visit.source, now)
+        sign_in = with_consent(world, tx, sign_in, now)
+        aim = target(world, tx, account or sign_in.account_id or "", visit.source, now)
         counters = [counter for counter in tx.counters.of(aim.subject) if counter.device == aim.device]
     return Looked(visit, sign_in, account, aim, entry.next_step(sign_in, account, world.policy, now, counters))
+
+
+def with_consent(world: World, tx: Transaction, sign_in: SignIn, now: datetime) -> SignIn:
+    """The sign-in, knowing what its person has agreed to before; ``prompt=consent`` asks again all the same."""
+    ask = sign_in.ask
+    asks_again = any(name == "prompt" and "consent" in value.split() for name, value in ask.parameters)
+    if ask.consent_given or sign_in.consented or asks_again or sign_in.account_id is None or ask.client_id is None:
+        return sign_in
+    since = now - world.policy.consent.client_consent_lifetime
+    agreed = tx.client_consents.scopes(sign_in.account_id, ask.client_id, since)
+    return replace(sign_in, consented=agreed.issuperset(ask.scope))
 
 
 def advance(world: World, looked: Looked, proof: Proof | None, now: datetime, **changes: Any) -> Looked | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from idp.flows.attempt import Verdict, prove, target
-from idp.flows.facts import Looked, Visit, advance, look, see
+from idp.flows.facts import Looked, Visit, advance, look, see, with_consent
 from idp.flows.world import World
 from idp.model import Account, Ask, Device, Factor, Proof, Session, SignIn
 from idp.policies import entry, sessions
@@ -189,13 +189,13 @@ def finished(world: World, transaction: str, browser: str, held: tuple[Session, 
     sign_in = world.store.sign_ins.get(digest(transaction), now)
     if sign_in is None or sign_in.browser != digest(browser):
         return None
-    account = held[1] if held is not None and held[0].account_id == sign_in.account_id else None
-    if held is None or account is None:
-        step = entry.next_step(sign_in, _account_of(world, sign_in), world.policy, now)
-        return None if isinstance(step, Done) else Unfinished(sign_in, step)
-    step = entry.next_step(sign_in, account, world.policy, now)
+    with world.store.read() as tx:
+        account = tx.accounts.by_id(sign_in.account_id) if sign_in.account_id else None
+        step = entry.next_step(with_consent(world, tx, sign_in, now), account, world.policy, now)
     if not isinstance(step, Done):
         return Unfinished(sign_in, step)
+    if held is None or account is None or held[0].account_id != account.id:
+        return None
     taken = world.store.sign_ins.take(sign_in.id, now)
     return Taken(taken, held[0], account) if taken is not None else None
 
@@ -223,13 +223,6 @@ def _proved(world: World, looked: Looked, factor: Factor, typed: str, now: datet
     if verdict is Verdict.RIGHT:
         return advance(world, looked, Proof(factor, now), now) or Gone()
     return Wrong(see(world, looked.visit, looked.sign_in, now))
-
-
-def _account_of(world: World, sign_in: SignIn) -> Account | None:
-    if sign_in.account_id is None:
-        return None
-    with world.store.read() as tx:
-        return tx.accounts.by_id(sign_in.account_id)
 
 
 def _for(sign_in: SignIn, account: Account) -> SignIn:

@@ -96,20 +96,24 @@ def audience(offered: Sequence[str], named: str | None, issuer: str, scope: Iter
 def token_scope(
     granted: Sequence[str], asked: Sequence[str] | None, resource: Resource | None, entitlements: frozenset[str] | None
 ) -> tuple[str, ...] | Denied:
-    """The scopes of one access token: granted, not more than asked, offered by its resource, within the entitlements.
+    """The scopes of one access token: granted, not more than asked, of its own audience, within the entitlements.
 
-    ``entitlements`` is None for a client that acts for itself.
+    A token for a resource carries that resource's scopes alone, one for the issuer (``resource`` None) those that speak
+    of the person: a backend cannot take its token to userinfo. Where a person may use nothing of a resource the token
+    says so with an empty scope, and the sign-in stands. ``entitlements`` is None for a client that acts for itself.
     """
     if asked is not None and not set(asked) <= set(granted):
         return Denied(Error.SCOPE, "wider than what was granted")
     wanted = granted if asked is None else tuple(dict.fromkeys(asked))
-    offered = resource.scopes if resource is not None else {}
-    kept = tuple(scope for scope in wanted if scope in PEOPLE_SCOPES or _entitled(offered.get(scope), entitlements))
-    return kept or Denied(Error.SCOPE, "nothing is left of the scope for this person and resource")
+    offered = dict.fromkeys(PEOPLE_SCOPES, "") if resource is None else resource.scopes
+    kept = tuple(scope for scope in wanted if scope in offered and _entitled(offered[scope], entitlements))
+    if not kept and (asked is not None or entitlements is None):
+        return Denied(Error.SCOPE, "nothing is left of the scope for this person and resource")
+    return kept
 
 
-def _entitled(needed: str | None, entitlements: frozenset[str] | None) -> bool:
-    return needed is not None and (entitlements is None or not needed or needed in entitlements)
+def _entitled(needed: str, entitlements: frozenset[str] | None) -> bool:
+    return entitlements is None or not needed or needed in entitlements
 
 
 # Whether a token may be had

@@ -20,7 +20,7 @@ def test_a_code_gives_tokens_that_another_library_verifies(provider: Provider):
     body = response.json
     assert body["token_type"] == "Bearer"
     assert body["expires_in"] == 300
-    assert body["scope"] == "openid billing:read"
+    assert body["scope"] == "billing:read"
     access = provider.read(body["access_token"], BILLING)
     assert access["typ"] == "at+jwt"
     assert access["alg"] == "ES256"

@@ -127,7 +127,7 @@ def test_a_machine_token_is_revoked(provider: Provider):
 
 
 def test_userinfo_by_scope(provider: Provider):
-    token = provider.tokens(scope="openid profile email")["access_token"]
+    token = provider.tokens(scope="openid profile email", resource=None)["access_token"]
     told = userinfo(provider, token)
     assert told.json == {
         "sub": "acc_maria",
@@ -175,3 +175,15 @@ def test_the_service_is_named_by_the_audience(provider: Provider):
     assert provider.active(token, "service")["aud"] == SERVICE
     assert provider.active(token, "billing") == {"active": False}
     assert timedelta(minutes=10).total_seconds() == provider.read(token, SERVICE)["exp"] - provider.read(token, SERVICE)["iat"]
+
+
+def test_a_token_for_a_backend_tells_nothing_of_the_person(provider: Provider):
+    token = provider.tokens(scope="openid profile email billing:read", resource=BILLING)["access_token"]
+    refused = userinfo(provider, token)
+    assert refused.status_code == 403
+    assert "insufficient_scope" in refused.headers["WWW-Authenticate"]
+
+
+def test_who_may_use_nothing_of_a_backend_is_signed_in_all_the_same(provider: Provider):
+    body = provider.tokens(scope="openid billing:itemised", resource=BILLING)
+    assert (body["scope"], "id_token" in body) == ("", True)

@@ -94,11 +94,11 @@ def test_audience(offered: tuple[str, ...], named: str | None, scope: tuple[str,
 @pytest.mark.parametrize(
     ("asked", "resource", "entitlements", "scope"),
     [
-        (None, BILLS, {"billing"}, "openid bills"),
-        (None, BILLS, {"billing", "itemised"}, "openid bills itemised"),
-        (None, BILLS, set(), "openid"),
-        (None, FAULTS, set(), "openid faults"),
-        (None, BILLS, None, "openid bills itemised"),
+        (None, BILLS, {"billing"}, "bills"),
+        (None, BILLS, {"billing", "itemised"}, "bills itemised"),
+        (None, BILLS, set(), ""),
+        (None, FAULTS, set(), "faults"),
+        (None, BILLS, None, "bills itemised"),
         (None, None, {"billing"}, "openid"),
         ("bills bills", BILLS, {"billing"}, "bills"),
         ("itemised", BILLS, {"billing"}, None),
@@ -109,7 +109,7 @@ def test_token_scope(asked: str | None, resource: Resource | None, entitlements:
     wished = None if asked is None else tuple(asked.split())
     granted = ("openid", "bills", "itemised", "faults")
     found = tokens.token_scope(granted, wished, resource, None if entitlements is None else frozenset(entitlements))
-    assert found == tuple(scope.split()) if scope else isinstance(found, Denied) and found.error is Error.SCOPE
+    assert found == tuple(scope.split()) if scope is not None else isinstance(found, Denied) and found.error is Error.SCOPE
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,12 @@ _GONE = Denied(Error.GRANT, "the account is gone")
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """An access token decided on, not signed yet."""
+    """An access token decided on, not signed yet, and whether an ID token goes with it."""
 
     audience: str
     resource: Resource | None
     scope: tuple[str, ...]
+    identity: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class _Case:
         resource = self.world.resources.get(audience)
         granted = tuple(scope for scope in grant.scope if scope in self.client.scope)
         scope = tokens.token_scope(granted, wish.scope, resource, account.entitlements)
-        return scope if isinstance(scope, Denied) else _Draft(audience, resource, scope)
+        identity = "openid" in grant.scope and (wish.scope is None or "openid" in wish.scope)
+        return scope if isinstance(scope, Denied) else _Draft(audience, resource, scope, identity)
 
 
 def redeem(world: World, keys: KeyRing, client: Client, presented: Presented, wish: Wish) -> Issued | Denied:
@@ -198,7 +200,7 @@ def _signed(world: World, keys: KeyRing, client: Client, decided: _Decided, now:
     jti = f"{grant.id}.{world.vault.token(12)}"
     access = _access(world, keys, draft, _Bearer(grant.account_id, client.id, jti, more), now)
     identity = None
-    if "openid" in draft.scope:
+    if draft.identity:
         half = at_hash(access.access_token)
         claims = tokens.id_claims(
             grant, decided.account, world.policy, now, issuer=world.issuer, nonce=decided.nonce, at_hash=half

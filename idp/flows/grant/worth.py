@@ -81,7 +81,7 @@ def family(world: World, token: str) -> tuple[Rotation | None, Account | None]:
 
 
 def userinfo(worth: Worth) -> dict[str, Any] | None:
-    """What a token tells of its person (OpenID Connect Core 5.3.2); None without the scope ``openid``."""
+    """What a token tells of its person (OpenID Connect Core 5.3.2); None without ``openid``, as in a backend's token."""
     scope = worth.claims["scope"].split()
     if worth.grant is None or worth.account is None or "openid" not in scope:
         return None
