@@ -117,12 +117,23 @@ def close_idle(peers: Mapping[str, float]) -> int:
         return 0
     closed = 0
     for entry in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(entry.name))) as held:
-            peer = str(held.getpeername()[0]).removeprefix("::ffff:")
-            if peer not in peers:
-                continue
-            (silent,) = struct.unpack_from("=I", held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), _LAST_DATA_SENT)
-            if silent / 1000 >= peers[peer]:
-                held.shutdown(socket.SHUT_RDWR)
-                closed += 1
+        # A descriptor may be closed by the server at any step: what was closed needs no closing.
+        with contextlib.suppress(OSError):
+            if entry.readlink().name.startswith("socket:"):
+                closed += _close_if_idle(os.dup(int(entry.name)), peers)
     return closed
+
+
+def _close_if_idle(descriptor: int, peers: Mapping[str, float]) -> bool:
+    """Shut the connection down through a duplicate of its descriptor, which cannot come to mean another one meanwhile."""
+    with socket.socket(fileno=descriptor) as held:
+        if held.family not in {socket.AF_INET, socket.AF_INET6}:
+            return False
+        limit = peers.get(str(held.getpeername()[0]).removeprefix("::ffff:"))
+        if limit is None:
+            return False
+        (silent,) = struct.unpack_from("=I", held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), _LAST_DATA_SENT)
+        if silent / 1000 < limit:
+            return False
+        held.shutdown(socket.SHUT_RDWR)
+        return True

@@ -7,12 +7,13 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Literal
 
 import structlog
 
+from idp.app.composition import clock
 from idp.store import StoreDown
 
 REDACTED: Final = "[redacted]"
@@ -84,6 +85,35 @@ def configure(level: str = "info", form: Literal["json", "console"] = "json", st
     # Others' chatter stays out, and with it whatever they think worth telling about requests.
     root.setLevel(max(least, logging.WARNING))
     logging.captureWarnings(True)
+
+
+def request_log() -> Callable[[str, str, int, float, str, str], None]:
+    """What writes the line of one request: method, route, status, milliseconds, source and request id.
+
+    All of these are our own words, so that the line is put together directly, at a tenth of the price of the processors.
+    """
+    log = structlog.get_logger()
+    if not log.is_enabled_for(logging.INFO):
+        return lambda *_: None
+    if render not in structlog.get_config()["processors"]:
+        return lambda method, route, status, ms, source, request_id: log.info(
+            "request", method=method, route=route, status=status, ms=ms, source=source, request_id=request_id
+        )
+    write = structlog.get_config()["logger_factory"]().info
+    fixed: dict[tuple[str, str, int], str] = {}
+
+    def tell(  # noqa: PLR0917 - called once for each request, where keywords would cost
+        method: str, route: str, status: int, ms: float, source: str, request_id: str
+    ) -> None:
+        middle = fixed.get((method, route, status))
+        if middle is None:
+            known = json.dumps({"level": "info", "event": "request", "method": method, "route": route, "status": status})
+            middle = fixed[method, route, status] = known[1:-1]
+        at = clock().isoformat(timespec="milliseconds")
+        line = f'{{"timestamp": "{at}", {middle}, "ms": {ms:.2f}, "source": "{source}", "request_id": "{request_id}"}}'
+        write(line.encode())
+
+    return tell
 
 
 class _Routed(logging.Handler):

@@ -134,7 +134,7 @@ def test_it_serves_counts_and_stops_well(installation: Installation) -> None:
     assert installation.get("/.well-known/nothing")[0] == 404
     with urllib.request.urlopen(f"http://127.0.0.1:{installation.metrics}/metrics") as answer:
         metrics = answer.read().decode()
-    assert 'idp_requests_total{method="GET",route="/healthz",status="200"} 1.0' in metrics
+    assert 'idp_request_seconds_count{method="GET",route="/healthz",status="200"} 1.0' in metrics
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
     lines = [json.loads(line) for line in installation.log.splitlines()]
@@ -148,7 +148,9 @@ def test_several_workers_are_counted_together_and_a_dead_one_is_replaced(install
     for _ in range(40):
         installation.get("/healthz")
     with urllib.request.urlopen(f"http://127.0.0.1:{installation.metrics}/metrics") as answer:
-        counted = re.search(r'idp_requests_total\{method="GET",route="/healthz",status="200"\} (\d+)', answer.read().decode())
+        counted = re.search(
+            r'idp_request_seconds_count\{method="GET",route="/healthz",status="200"\} (\d+)', answer.read().decode()
+        )
     assert counted is not None
     assert int(counted[1]) == 40
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
