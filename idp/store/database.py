@@ -6,7 +6,6 @@ later can be refused at once, whatever the busy timeout (SQLite, "Isolation"). W
 on a lock of their own, in turn, where SQLite's busy handler would sleep and poll.
 """
 
-import contextlib
 import sqlite3
 import threading
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Any, Literal
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool
 
 from idp.store.errors import DOWN, StoreDown, reason
+from idp.store.pool import Pool
 from idp.store.statements import Link
 
 DialectName = Literal["sqlite", "postgresql"]
@@ -72,18 +72,12 @@ class Database:
             address,
             connect_args=arguments,
             isolation_level="AUTOCOMMIT",
-            poolclass=QueuePool,
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_timeout=_POOL_WAIT_SECONDS,
-            pool_recycle=1800,
-            # The connection used last has the warmest cache.
-            pool_use_lifo=True,
-            # There is nothing to reset: ``Writing`` ends what it began.
-            pool_reset_on_return=None,
+            # The pool is our own; the engine opens what it holds, and is for migrations and measurements.
+            poolclass=NullPool,
         )
         if self.dialect == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
+        self._pool = Pool(self._open, self.engine.dialect, 2 * pool_size, _POOL_WAIT_SECONDS)
         self._turn = threading.Lock() if self.dialect == "sqlite" else None
         self._thread = threading.local()
         driver: Any = self.engine.dialect.loaded_dbapi
@@ -112,10 +106,17 @@ class Database:
 
     def connect(self) -> Link:
         """A connection of the pool."""
+        return self._pool.take()
+
+    def _open(self) -> Any:
+        """A new connection, as SQLAlchemy prepares it, and out of its hands."""
         try:
-            return Link(self.engine.raw_connection(), self.engine.dialect)
+            opened = self.engine.raw_connection()
         except self.down as error:
             raise StoreDown(reason(error)) from error
+        driver = opened.dbapi_connection
+        opened.detach()
+        return driver
 
     def begin(self) -> Link:
         """A connection in a write transaction; one found dead is replaced once, since nothing is lost yet."""
@@ -136,22 +137,24 @@ class Database:
         self._say(link, "COMMIT")
 
     def roll_back(self, link: Link) -> None:
-        """Undo whatever was not committed; a connection that cannot is not used again."""
+        """Undo whatever was not committed; a connection that can't is closed."""
         try:
             link.driver.rollback()
-        except self.engine.dialect.loaded_dbapi.Error as error:
-            link.loan.invalidate(error)
+        except self.engine.dialect.loaded_dbapi.Error:
+            link.driver.close()
 
     def let_go(self, link: Link, error: BaseException | None) -> bool:
         """Give the connection back; whether it was lost, and the others of the pool, opened as long ago, with it."""
-        lost = isinstance(error, (*self.down, StoreDown)) and self.dialect == "postgresql" and bool(link.driver.closed)
+        lost = error is not None and self.dialect == "postgresql" and bool(link.driver.closed)
         if lost:
-            if link.loan.is_valid:
-                link.loan.invalidate()
-            self.engine.dispose()
-        with contextlib.suppress(*self.down):
-            link.loan.close()
+            self._pool.empty()
+        self._pool.give(link, sound=not lost)
         return lost
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._pool.empty()
+        self.engine.dispose()
 
     def _say(self, link: Link, words: str) -> None:
         """Begin or commit, speaking to libpq directly: psycopg's own way of asking costs more than the answer.

@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Dialect, Executable, Table
-from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
@@ -100,14 +99,14 @@ def _constant(bound: Any, dialect: Dialect) -> Any:
 
 
 class Link:
-    """A driver's connection on loan from the pool."""
+    """A driver's connection, and the ``era`` of the pool in which it was opened."""
 
-    __slots__ = ("_dialect", "dialect", "driver", "loan")
+    __slots__ = ("_dialect", "dialect", "driver", "era")
 
-    def __init__(self, loan: PoolProxiedConnection, dialect: Dialect) -> None:
-        self.loan = loan
-        self.driver: Any = loan.dbapi_connection
+    def __init__(self, driver: Any, dialect: Dialect, era: int = 0) -> None:
+        self.driver = driver
         self.dialect = dialect.name
+        self.era = era
         self._dialect = dialect
 
     def run(self, statement: Statement, values: Values) -> tuple[Any, Compiled]:

@@ -114,7 +114,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of every connection."""
-        self._database.engine.dispose()
+        self._database.close()
         if self._redis is not None:
             self._redis.close()
 
