@@ -1,0 +1,434 @@
+"""Attacks on sessions, cookies, forms and the browser (cases S of the security plan)."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from idp.flows import assist, invite
+from tests.harness import House
+from tests.people import CHROME, PORTAL_CALLBACK, Page, Person
+
+SESSION, BROWSER, DEVICE = "idp_session", "idp_browser", "idp_device"
+
+
+def cookie(person: Person, name: str) -> str | None:
+    found = [held.value for held in person.client.cookies.jar if held.name == name]
+    return found[0] if found else None
+
+
+def carrying(house: House, header: str) -> Page:
+    """What someone sees who sends exactly these cookies."""
+    person = house.person()
+    return Page(person.get("/", headers={"Cookie": header}))
+
+
+def test_s01_identifiers_planted_before_sign_in_are_never_adopted(house: House) -> None:
+    person = house.customer()
+    planted = {SESSION: "A" * 43, BROWSER: "B" * 43 + "." + "0" * 32, DEVICE: "C" * 43}
+    for name, value in planted.items():
+        person.client.cookies.set(name, value, domain="localhost.local", path="/")
+    person.sign_in()
+    held = {name: cookie(person, name) for name in planted}
+    assert held[SESSION] != planted[SESSION]
+    assert held[BROWSER] != planted[BROWSER]
+    assert carrying(house, f"{SESSION}={planted[SESSION]}").status == 303
+
+
+def test_s01_a_new_sign_in_gives_a_new_session_and_the_old_one_is_dead(house: House) -> None:
+    person = house.customer()
+    person.sign_in()
+    before = cookie(person, SESSION)
+    house.clock.move(seconds=2)
+    person.walk(person.ask(prompt="login"))
+    after = cookie(person, SESSION)
+    assert before != after
+    assert carrying(house, f"{SESSION}={after}").status == 200
+    assert carrying(house, f"{SESSION}={before}").status == 303
+
+
+def test_s01_a_step_up_gives_a_new_session_too(house: House) -> None:
+    person = house.customer()
+    person.sign_in()
+    before = cookie(person, SESSION)
+    page = person.authorize(claims='{"id_token":{"acr":{"essential":true,"value":"extra"}}}')
+    assert page.answer["code"]
+    assert cookie(person, SESSION) != before
+    assert carrying(house, f"{SESSION}={before}").status == 303
+
+
+def sign_out(person: Person) -> Page:
+    return person.fill(person.open("/logout"))
+
+
+ENDS: dict[str, Callable[[House, Person], object]] = {
+    "sign-out": lambda _, person: sign_out(person),
+    "blocked": lambda house, person: assist.change_state(house.world, person.username, assist.Act.BLOCK, "test"),
+    "closed": lambda house, person: assist.change_state(house.world, person.username, assist.Act.CLOSE, "test"),
+    "idle": lambda house, _: house.clock.move(minutes=30),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_s02_a_stolen_cookie_is_worth_nothing_after_the_end(house: House, end: str) -> None:
+    person = house.customer()
+    issued = person.tokens(scope="openid billing:read")
+    stolen = f"{SESSION}={cookie(person, SESSION)}"
+    assert carrying(house, stolen).status == 200
+    ENDS[end](house, person)
+    assert carrying(house, stolen).status == 303
+    if end != "idle":
+        assert house.refresh(issued["refresh_token"]).status_code == 400
+        assert house.introspect(issued["access_token"]) == {"active": False}
+
+
+def test_s02_a_session_lives_as_long_as_it_is_used_and_twelve_hours_at_most(house: House) -> None:
+    person = house.customer()
+    with house.clock.stopped() as clock:
+        person.sign_in()
+        for _ in range(24):
+            clock.move(minutes=29, seconds=50)
+            assert person.signed_in()
+        clock.move(minutes=5)
+        assert not person.signed_in()
+
+
+def test_s04_cookies_that_are_doubled_tampered_oversized_or_strange_open_nothing(house: House) -> None:
+    person = house.customer()
+    person.sign_in()
+    good = cookie(person, SESSION) or ""
+    for header in (
+        f"{SESSION}={good}; {SESSION}={good}",
+        f"{SESSION}=x; {SESSION}={good}",
+        f"{SESSION}={good}x",
+        f"{SESSION}={good[:-1]}",
+        f'{SESSION}="{good} "',
+        f"{SESSION}={good.lower()}",
+        f"{SESSION}=",
+        f"{SESSION}={'x' * 8000}",
+        f"__Host-{SESSION}={good}",
+        f"{SESSION}=\x01\x02",
+        f"{SESSION}={good}%00",
+        "=;=;;;",
+    ):
+        assert carrying(house, header).status == 303, header
+    assert person.signed_in()
+
+
+def test_s04_a_browser_cookie_that_is_not_ours_is_replaced_and_the_form_still_works(house: House) -> None:
+    person = house.customer()
+    for value in ("x", "a.b", "." * 50, "A" * 43 + "." + "0" * 32, "é"):
+        person.client.cookies.clear()
+        page = Page(person.get("/sign-in", headers={"Cookie": f"{BROWSER}={value}".encode()}))
+        assert page.status == 303
+        assert cookie(person, BROWSER) not in (None, value)
+    person.client.cookies.clear()
+    person.sign_in()
+    assert person.signed_in()
+
+
+def test_s04_who_refuses_cookies_is_told_and_sees_no_fault(house: House) -> None:
+    person = house.customer()
+    page = person.open("/sign-in")
+    person.client.cookies.clear()
+    again = person.open(page.path)
+    assert again.status in (400, 404)
+    assert again.heading
+
+
+# Where a POST without proof of its origin may go: machines prove themselves otherwise, and these only pass a request on.
+MACHINES = {"/token", "/introspect", "/revoke", "/userinfo"}
+# Answers every method, to say in JSON that it knows one only.
+DOCUMENTS = {"/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"}
+PASSES_ON = {"/authorize", "/logout"}
+
+
+def posts(house: House) -> Iterator[str]:
+    for rule in house.app.url_map.iter_rules():
+        if rule.methods and "POST" in rule.methods:
+            yield str(rule.rule)
+
+
+def test_s05_every_form_of_the_url_map_refuses_a_post_without_its_token(house: House) -> None:
+    person, other = house.customer(), house.customer()
+    other.sign_in()
+    seen = set()
+    for rule in posts(house):
+        if rule in MACHINES | PASSES_ON | DOCUMENTS:
+            continue
+        seen.add(rule)
+        for csrf in (None, "", "x", "0" * 64, other.open("/").hidden["csrf"]):
+            visitor = person.elsewhere()
+            page = visitor.sign_in(until="AskPin")
+            signed = person.elsewhere()
+            signed.sign_in()
+            for browser, path in ((visitor, page.action.rpartition("/")[2]), (signed, "x")):
+                fields: dict[str, Any] = {"pin": person.pin, "step": "AskPin", "code": "x", "csrf": csrf}
+                address = rule.replace("<transaction>", path)
+                assert "<" not in address, "a new kind of address: say how to fill it in"
+                before = browser.signed_in()
+                answer = browser.client.post(address, data={name: value for name, value in fields.items() if value is not None})
+                assert answer.status_code in (400, 403, 404), (rule, csrf, answer.status_code)
+                assert browser.signed_in() is before
+    assert seen == {"/sign-in/<transaction>", "/invitation", "/logout/confirm"}
+
+
+def test_s05_every_machine_of_the_url_map_refuses_a_post_without_proof_and_looks_at_no_cookie(house: House) -> None:
+    person = house.customer()
+    issued = person.tokens()
+    assert set(posts(house)) >= MACHINES
+    for path in DOCUMENTS:
+        assert person.client.post(path).status_code == 405
+    for path in MACHINES:
+        answer = person.client.post(path, data={"token": issued["refresh_token"], "grant_type": "client_credentials"})
+        assert answer.status_code == 401, path
+    assert house.introspect(issued["access_token"])["active"] is True
+
+
+def test_s05_what_passes_a_request_on_changes_nothing_by_itself(house: House) -> None:
+    person = house.customer()
+    person.sign_in()
+    for path in PASSES_ON:
+        for method in ("get", "post"):
+            data = {"_method": "DELETE", "id_token_hint": "x"}
+            answer = getattr(person.client, method)(path, **({"data": data} if method == "post" else {"params": data}))
+            assert answer.status_code < 500
+            assert person.signed_in(), (path, method)
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "FOO"])
+def test_s05_other_methods_and_overrides_are_not_heard(house: House, method: str) -> None:
+    person = house.customer()
+    page = person.sign_in(until="AskPin")
+    for path in (page.action, "/logout/confirm", "/invitation", "/"):
+        assert person.client.request(method, path).status_code in (400, 404, 405, 501), path
+    headers = {"X-HTTP-Method-Override": "POST", "X-Method-Override": "POST"}
+    sent = {**page.hidden, "pin": person.pin, "_method": "POST"}
+    answer = person.get(f"{page.action}?{urlencode(sent)}", headers=headers)
+    assert answer.status_code == 200
+    assert not person.signed_in()
+
+
+def test_s05_the_token_of_a_form_is_bound_to_the_browser_and_to_the_session(house: House) -> None:
+    person, other = house.customer(), house.customer()
+    person.sign_in()
+    other.sign_in()
+    foreign = other.open("/logout")
+    answer = person.client.post("/logout/confirm", data=foreign.hidden)
+    assert answer.status_code == 403
+    assert person.signed_in()
+    before = person.open("/logout").hidden
+    house.clock.move(minutes=31)
+    person.sign_in()
+    assert person.client.post("/logout/confirm", data=before).status_code == 403
+    assert person.signed_in()
+
+
+def test_s07_after_sign_out_nothing_was_kept_and_the_browser_is_told_to_clear_up(house: House) -> None:
+    person = house.customer()
+    person.sign_in()
+    page = person.open("/logout")
+    response = person.post(page)
+    assert response.headers["Clear-Site-Data"]
+    assert "storage" in response.headers["Clear-Site-Data"]
+    person.follow(response)
+    assert not person.signed_in()
+    for path in ("/", "/sign-in"):
+        assert person.get(path).headers["Cache-Control"] == "no-store"
+    # The known device stays known.
+    assert cookie(person, DEVICE)
+
+
+def test_s07_sign_out_with_ones_own_id_token_ends_the_session_and_leads_back(house: House) -> None:
+    person = house.customer()
+    issued = person.redeem(person.authorize(scope="openid billing:read")).json()
+    back = "http://localhost:8081/signed-out"
+    asked = {"id_token_hint": issued["id_token"], "post_logout_redirect_uri": back, "state": "a b&c"}
+    page = person.open("/logout?" + urlencode(asked))
+    assert page.left == f"{back}?state=a%20b%26c"
+    assert not person.signed_in()
+    assert house.refresh(issued["refresh_token"]).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"post_logout_redirect_uri": "https://evil.example/"},
+        {"client_id": "portal", "post_logout_redirect_uri": "https://evil.example/"},
+        {"client_id": "portal", "post_logout_redirect_uri": "http://localhost:8081/signed-out?x"},
+        {"client_id": "app", "post_logout_redirect_uri": "http://localhost:8081/signed-out"},
+        {"id_token_hint": "eyJhbGciOiJub25lIn0.e30.", "post_logout_redirect_uri": "http://localhost:8081/signed-out"},
+        {"client_id": "portal"},
+        {},
+    ],
+    ids=str,
+)
+def test_s07_a_sign_out_that_proves_nothing_is_asked_back_and_leads_nowhere(house: House, asked: dict[str, str]) -> None:
+    person = house.customer()
+    person.sign_in()
+    page = person.open("/logout?" + urlencode(asked))
+    assert page.status == 200
+    assert person.signed_in()
+    page = person.fill(page)
+    assert page.left is None or page.left.startswith("http://localhost:8081/signed-out")
+    assert "evil" not in page.response.headers.get("Location", "")
+    assert not person.signed_in()
+
+
+def test_s08_an_account_has_ten_sessions_at_most_and_the_oldest_goes(house: House) -> None:
+    person = house.customer()
+    browsers = [person.elsewhere() for _ in range(11)]
+    for browser in browsers:
+        browser.sign_in()
+        house.clock.move(seconds=1)
+    assert [browser.signed_in() for browser in browsers] == [False, *[True] * 10]
+
+
+def test_s10_consent_is_asked_once_for_what_was_given_and_again_for_more_and_not_for_others(house: House) -> None:
+    person, other = house.customer(), house.customer()
+    page = person.walk(person.ask("partner", scope="openid email"), until="GiveConsent")
+    assert page.step == "GiveConsent"
+    assert person.fill(page, decision="allow").answer["code"]
+    assert len(house.audit("consent.given", person.account)) == 1
+    assert person.ask("partner", scope="openid email").answer["code"]
+    assert person.ask("partner", scope="openid email profile").step == "GiveConsent"
+    assert person.ask("partner", scope="openid email", prompt="consent").step == "GiveConsent"
+    assert other.walk(other.ask("partner", scope="openid email"), until="GiveConsent").step == "GiveConsent"
+    house.clock.move(minutes=10)
+    fresh = person.elsewhere()
+    assert fresh.authorize("partner", scope="openid email").answer["code"]
+
+
+def test_s10_no_consent_is_asked_for_the_operators_own_portal(house: House) -> None:
+    assert house.customer().authorize("portal").answer["code"]
+
+
+def test_s11_an_extra_proof_wears_off_and_belongs_to_its_sign_in(house: House) -> None:
+    person = house.customer()
+    essential = '{"id_token":{"acr":{"essential":true,"value":"extra"}}}'
+    with house.clock.stopped() as clock:
+        person.sign_in()
+        page = person.ask(claims=essential)
+        assert page.step == "ExtraProof"
+        # In another tab the proof is not there yet.
+        assert person.ask("app", claims=essential).step == "ExtraProof"
+        page = person.fill(page, answer=person.answer)
+        assert page.answer["code"]
+        assert "code" in person.ask(claims=essential).answer
+        clock.move(minutes=10, seconds=1)
+        assert person.ask(claims=essential).step == "ExtraProof"
+        assert "code" in person.ask().answer
+
+
+PROBE = "\"'><script>alert(7)</script><img src=x onerror=alert(7)>"
+
+
+def test_s13_no_field_that_is_shown_again_carries_markup(house: House) -> None:
+    person, code = house.invited(given_name=PROBE, family_name=PROBE)
+    shown = [person.fill(person.open("/sign-in"), username=PROBE, password="x")]
+    shown.append(person.fill(person.open(f"/invitation?{urlencode({'code': PROBE, 'sign_in': PROBE})}"), code=PROBE))
+    shown.append(person.open(f"/invitation?{urlencode({'code': PROBE, 'sign_in': PROBE, PROBE: PROBE})}"))
+    shown.append(person.open(f"/sign-in?{urlencode({PROBE: PROBE})}"))
+    shown.append(person.open("/" + PROBE.replace("/", "")))
+    shown.append(person.ask(login_hint=PROBE, ui_locales=PROBE, state=PROBE))
+    page = person.open_invitation(code)
+    shown.append(page)
+    page = person.walk(page, until="ChooseQuestion")
+    shown.append(person.fill(page, question=PROBE, answer="x"))
+    person.walk(page)
+    shown.append(person.open("/"))
+    for page in shown:
+        assert "<script>alert" not in page.response.text, page.path
+        assert "<img src=x" not in page.response.text, page.path
+        policy = page.response.headers["Content-Security-Policy"]
+        assert "script-src 'self'" in policy
+        assert not re.search(r"unsafe|\*|data:(?!;)", policy.replace("img-src 'self' data:", ""))
+        assert page.response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_s14_form_action_holds_the_way_back_to_the_client_and_no_other(house: House) -> None:
+    person = house.customer()
+    page = person.ask(redirect_uri=PORTAL_CALLBACK)
+    while page.left is None:
+        (targets,) = re.findall(r"form-action ([^;]*)", page.response.headers["Content-Security-Policy"])
+        assert targets.split() == ["'self'", "http://localhost:8081"]
+        page = person.fill(page, **(person.given(page) or {}))
+    app = house.customer().ask("app")
+    assert "form-action 'self' com.norda.app:" in app.response.headers["Content-Security-Policy"]
+    assert "form-action 'self';" in house.person().open("/sign-in").response.headers["Content-Security-Policy"]
+
+
+def test_s14_chromium_follows_the_redirect_to_the_client_after_the_form(new_house: Callable[..., House]) -> None:
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    house = new_house()
+    person = house.customer()
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        context = chromium.new_context(user_agent=CHROME)
+        tab = context.new_page()
+        tab.route(f"{PORTAL_CALLBACK}**", lambda route: route.fulfill(body="back at the portal"))
+        tab.goto(f"{house.url}/authorize?{urlencode(person.request())}")
+        tab.fill("#username", person.username)
+        tab.fill("#password", person.password)
+        tab.click("button[type=submit]")
+        tab.fill("#pin", person.pin)
+        tab.click("button[type=submit]")
+        tab.wait_for_url(f"{PORTAL_CALLBACK}**", timeout=15_000)
+        assert tab.inner_text("body") == "back at the portal"
+        context.close()
+        chromium.close()
+
+
+def test_two_invitations_in_one_browser_do_not_mix(house: House) -> None:
+    one, code_one = house.invited()
+    other, code_other = house.invited()
+    other.client.close()
+    other.client = one.client
+    first = one.open_invitation(code_one)
+    second = other.open_invitation(code_other)
+    one.fill(first, password="the first long password", password_again="the first long password")
+    other.fill(second, password="the second long password", password_again="the second long password")
+    assert one.elsewhere(password="the first long password").sign_in(until="CreatePin").step == "CreatePin"
+    assert other.elsewhere(password="the second long password").sign_in(until="CreatePin").step == "CreatePin"
+
+
+def test_an_invitation_opened_in_someone_elses_session_signs_in_the_invited(house: House) -> None:
+    resident = house.customer()
+    resident.sign_in()
+    person, code = house.invited()
+    person.client.close()
+    person.client = resident.client
+    person.walk(person.open_invitation(code))
+    assert house.account(person.username).enrolled_at is not None
+    opened = house.audit("sign_in")[-1]
+    assert opened.account_id == house.account(person.username).id
+
+
+def test_who_is_signed_in_already_is_not_asked_again(house: House) -> None:
+    person = house.customer()
+    person.sign_in()
+    assert person.open("/sign-in").path == "/"
+    assert "code" in person.ask().answer
+
+
+def test_an_invitation_cannot_be_sent_anew_to_someone_who_came(house: House) -> None:
+    person = house.customer()
+    assert invite.invite_again(house.world, person.username, None, "test") == invite.NotInvited("already_came")
+
+
+def test_the_law_may_ask_no_pin_and_no_question(new_house: Callable[..., House]) -> None:
+    def law(policy: Any) -> Any:
+        off = replace(policy.pin, enabled=False), replace(policy.security_question, enabled=False)
+        step_up = replace(policy.step_up, sign_in="pwd")
+        return replace(policy, pin=off[0], security_question=off[1], step_up=step_up)
+
+    house = new_house(policy=law)
+    person, code = house.invited()
+    person.walk(person.open_invitation(code))
+    assert person.signed_in()
+    other = person.elsewhere()
+    assert other.fill(other.open("/sign-in"), username=other.username, password=other.password).path == "/"
