@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from idp.flows import assist, enrol, invite, sign_in
 from idp.flows.assist import Act
-from idp.flows.facts import Looked, Visit
+from idp.flows.facts import Looked, Visit, look
 from idp.flows.invite import Person
 from idp.flows.world import World
 from idp.model import Account, Ask, Source
@@ -137,13 +137,13 @@ class People:
 
     def _enrol(self, past: World, code: str, pieces: int) -> None:
         looked = invite.accept(past, Visit("", _BROWSER, Source()), code)
-        choices: tuple[Callable[[Visit], object], ...] = (
-            lambda visit: enrol.choose_password(past, visit, PASSWORD),
-            lambda visit: enrol.choose_pin(past, visit, PIN),
-            lambda visit: enrol.choose_question(past, visit, "first_school", ANSWER),
+        choices: tuple[Callable[[Looked], object], ...] = (
+            lambda looked: enrol.choose_password(past, looked, PASSWORD),
+            lambda looked: enrol.choose_pin(past, looked, PIN),
+            lambda looked: enrol.choose_question(past, looked, "first_school", ANSWER),
         )
         for choose in choices[:pieces]:
-            looked = _still(choose(_still(looked).visit))
+            looked = _still(choose(_still(looked)))
         if looked is not None and pieces == len(choices):
             sign_in.finish(past, looked)
             self._drop_letters(past)
@@ -156,13 +156,15 @@ class People:
                     tx.outbox.sent(letter.id, now)
 
     def _wrong_password(self, username: str) -> None:
-        transaction = sign_in.begin(self.world, Ask(), _BROWSER)
-        sign_in.password(self.world, Visit(transaction, _BROWSER, Source()), username, "a wrong password")
+        sign_in.password(self.world, self._begin(), username, "a wrong password")
 
     def _wrong_pin(self, username: str) -> None:
+        looked = _still(sign_in.password(self.world, self._begin(), username, PASSWORD))
+        sign_in.pin(self.world, looked, "735102")
+
+    def _begin(self) -> Looked:
         transaction = sign_in.begin(self.world, Ask(), _BROWSER)
-        looked = _still(sign_in.password(self.world, Visit(transaction, _BROWSER, Source()), username, PASSWORD))
-        sign_in.pin(self.world, looked.visit, "735102")
+        return _still(look(self.world, Visit(transaction, _BROWSER, Source())))
 
 
 def _still(result: object) -> Looked:

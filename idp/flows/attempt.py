@@ -4,7 +4,7 @@ The count is committed before any hash is computed, so that parallel guesses can
 Whoever has nothing to verify (unknown, locked, without that secret) costs one hash all the same.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
 
@@ -31,23 +31,33 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whose secret is tried, and from where: ``device`` is a known device's id, "" for any other."""
+    """Whose secret is tried, and from where: ``device`` is a known device's id, "" for any other.
+
+    ``counters`` are those of the subject for that device as they were read.
+    """
 
     subject: str
     account: Account | None
     source: Source
     device: str = ""
+    counters: tuple[Counter, ...] = ()
+
+    def counter(self, factor: Factor) -> Counter:
+        """The counter of a factor, as read; a new one where nothing has been counted yet."""
+        found = next((counter for counter in self.counters if counter.factor is factor), None)
+        return found or Counter(self.subject, factor, self.device)
 
 
 def target(world: World, tx: Transaction, who: Account | str, source: Source, now: datetime) -> Target:
     """The counter that an attempt falls on: the account's, its known device's, or a decoy's for a name without account."""
     account = who if isinstance(who, Account) else None
     subject = who.id if isinstance(who, Account) else _decoy(world, who)
-    rules = world.policy.lockout
-    if source.device is None or not rules.known_device_counter:
-        return Target(subject, account, source)
-    device = tx.devices.known(subject, digest(source.device), now, rules.known_device_lifetime)
-    return Target(subject, account, source, device.id if device is not None else "")
+    rules, known = world.policy.lockout, None
+    if source.device is not None and rules.known_device_counter:
+        known = tx.devices.known(subject, digest(source.device), now, rules.known_device_lifetime)
+    device = known.id if known is not None else ""
+    counters = tuple(counter for counter in tx.counters.of(subject) if counter.device == device)
+    return Target(subject, account, source, device, counters)
 
 
 def prove(world: World, now: datetime, aim: Target, factor: Factor, typed: str) -> Verdict:
@@ -75,35 +85,36 @@ class _Attempt:
                 return self._failed(Verdict.WRONG, counted)
             if not vault.verify(prepared, held.hash):
                 return self._failed(Verdict.WRONG, counted)
-            return self._succeeded(prepared, held, counted[0])
+            return self._succeeded(prepared, held, counted)
 
     def _spend(self) -> tuple[Counter, Counter] | None:
         """Count the attempt, committed; None where the factor is closed. A lost swap means that another attempt counted."""
+        before = self.aim.counter(self.factor)
         for _ in range(_SWAPS):
+            after = lockout.spend(before, self.world.policy.lockout, self.now)
+            if isinstance(after, lockout.Locked):
+                return None
             with self.world.store.begin() as tx:
-                before = tx.counters.read(self.aim.subject, self.factor, self.aim.device)
-                after = lockout.spend(before, self.world.policy.lockout, self.now)
-                if isinstance(after, lockout.Locked):
-                    return None
                 if tx.counters.swap(before, after):
-                    return before, after
+                    return before, replace(after, version=before.version + 1)
+                before = tx.counters.read(self.aim.subject, self.factor, self.aim.device)
         raise Busy
 
-    def _succeeded(self, prepared: str, held: Credential, before: Counter) -> Verdict:
+    def _succeeded(self, prepared: str, held: Credential, counted: tuple[Counter, Counter]) -> Verdict:
         vault = self.world.vault
         renewed = vault.hash(prepared) if vault.outdated(held.hash) else None
         with self.world.store.begin() as tx:
-            self._refund(tx)
+            self._refund(tx, counted[1])
             if renewed is not None:
                 tx.accounts.rehash(self.aim.subject, self.factor, held.hash, renewed)
-            self._audit(tx, Verdict.RIGHT, before)
+            self._audit(tx, Verdict.RIGHT, counted[0])
         return Verdict.RIGHT
 
-    def _refund(self, tx: Transaction) -> None:
+    def _refund(self, tx: Transaction, counter: Counter) -> None:
         for _ in range(_SWAPS):
-            counter = tx.counters.read(self.aim.subject, self.factor, self.aim.device)
             if tx.counters.swap(counter, lockout.refund(counter)):
                 return
+            counter = tx.counters.read(self.aim.subject, self.factor, self.aim.device)
         raise Busy
 
     def _failed(self, verdict: Verdict, counted: tuple[Counter, Counter] | None) -> Verdict:

@@ -24,17 +24,19 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A sign-in as it stands: its facts, the account if one is known, the attempt's target, and what comes next."""
+    """A sign-in as it stood at ``now``: its facts, the account if one is known, the attempt's target, what comes next."""
 
     visit: Visit
+    now: datetime
     sign_in: SignIn
     account: Account | None
     aim: Target
     step: Step
 
 
-def look(world: World, visit: Visit, now: datetime) -> Looked | None:
-    """Where a sign-in stands; None if it is unknown, over, or another browser's."""
+def look(world: World, visit: Visit) -> Looked | None:
+    """Where a sign-in stands; None if it is unknown, over, or another browser's. The clock of the use case is read here."""
+    now = world.clock()
     sign_in = world.store.sign_ins.get(digest(visit.transaction), now)
     if sign_in is None or sign_in.browser != digest(visit.browser):
         return None
@@ -45,13 +47,13 @@ def see(world: World, visit: Visit, sign_in: SignIn, now: datetime) -> Looked:
     """Derive the step of a sign-in from the account as it is now."""
     if sign_in.account_id is None:
         nobody = Target("", None, visit.source)
-        return Looked(visit, sign_in, None, nobody, entry.next_step(sign_in, None, world.policy, now))
+        return Looked(visit, now, sign_in, None, nobody, entry.next_step(sign_in, None, world.policy, now))
     with world.store.read() as tx:
         account = tx.accounts.by_id(sign_in.account_id)
         sign_in = with_consent(world, tx, sign_in, now)
         aim = target(world, tx, account or sign_in.account_id or "", visit.source, now)
-        counters = [counter for counter in tx.counters.of(aim.subject) if counter.device == aim.device]
-    return Looked(visit, sign_in, account, aim, entry.next_step(sign_in, account, world.policy, now, counters))
+    step = entry.next_step(sign_in, account, world.policy, now, aim.counters)
+    return Looked(visit, now, sign_in, account, aim, step)
 
 
 def with_consent(world: World, tx: Transaction, sign_in: SignIn, now: datetime) -> SignIn:
@@ -65,10 +67,11 @@ def with_consent(world: World, tx: Transaction, sign_in: SignIn, now: datetime) 
     return replace(sign_in, consented=agreed.issuperset(ask.scope))
 
 
-def advance(world: World, looked: Looked, proof: Proof | None, now: datetime, **changes: Any) -> Looked | None:
+def advance(world: World, looked: Looked, proof: Proof | None = None, **changes: Any) -> Looked | None:
     """Add a proof to the sign-in under a swap; None where another answer was faster.
 
-    A proof of who someone is moves the sign-in to a new identifier: the one before it is dead.
+    A proof of who someone is moves the sign-in to a new identifier: the one before it is dead. The account is taken as
+    ``looked`` has it, changed by the use case or not; the page that follows derives everything again.
     """
     before, visit = looked.sign_in, looked.visit
     if proof is not None and proof.factor in (Factor.PASSWORD, Factor.INVITATION):
@@ -77,4 +80,6 @@ def advance(world: World, looked: Looked, proof: Proof | None, now: datetime, **
     after = replace(before, id=digest(visit.transaction), proofs=proofs, **changes)
     if not world.store.sign_ins.swap(before, after):
         return None
-    return see(world, visit, replace(after, version=before.version + 1), now)
+    after = replace(after, version=before.version + 1)
+    step = entry.next_step(after, looked.account, world.policy, looked.now)
+    return replace(looked, visit=visit, sign_in=after, step=step)

@@ -95,7 +95,7 @@ def accept(world: World, visit: Visit, code: str) -> Looked | None:
         return None
     visit, sign_in = _under_way(world, visit, invitation, now)
     invited = replace(sign_in, account_id=invitation.account_id, invitation=invitation.digest, proofs=())
-    return advance(world, see(world, visit, invited, now), Proof(Factor.INVITATION, now), now)
+    return advance(world, see(world, visit, invited, now), Proof(Factor.INVITATION, now))
 
 
 def _under_way(world: World, visit: Visit, invitation: Invitation, now: datetime) -> tuple[Visit, SignIn]:

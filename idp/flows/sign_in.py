@@ -1,12 +1,11 @@
 """Signing in: begin, look, answer, finish. Each answer proves one thing and comes back to the derived step."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from idp.flows.attempt import Verdict, prove, target
-from idp.flows.facts import Looked, Visit, advance, look, see, with_consent
+from idp.flows.facts import Looked, advance, see, with_consent
 from idp.flows.world import World
-from idp.model import Account, Ask, Device, Factor, Proof, Session, SignIn
+from idp.model import Account, Ask, Device, DeviceClass, Factor, Proof, Session, SignIn
 from idp.policies import entry, sessions
 from idp.policies.credentials import canonical_username
 from idp.policies.lifecycle import Standing, standing
@@ -69,117 +68,69 @@ def begin(world: World, ask: Ask, browser: str, held: tuple[Session, Account] | 
     return transaction
 
 
-def password(world: World, visit: Visit, username: str, typed: str) -> Answer:
+def password(world: World, looked: Looked, username: str, typed: str) -> Answer:
     """Answer the sign-in page. Unknown, locked, invited and suspended names cost the same and are told the same."""
-    now = world.clock()
-    looked = look(world, visit, now)
-    if looked is None:
-        return Gone()
+    now = looked.now
     if not isinstance(looked.step, AskUsernameAndPassword):
         return looked
     name = canonical_username(username)
     with world.store.read() as tx:
         account = tx.accounts.by_username(name)
-        aim = target(world, tx, account or name, visit.source, now)
+        aim = target(world, tx, account or name, looked.visit.source, now)
     verdict = prove(world, now, aim, Factor.PASSWORD, typed)
     if verdict is not Verdict.RIGHT or account is None:
         return Wrong(looked)
-    fresh = replace(looked, sign_in=_for(looked.sign_in, account))
-    return advance(world, fresh, Proof(Factor.PASSWORD, now), now) or Gone()
+    theirs = replace(looked, account=account, aim=aim, sign_in=_for(looked.sign_in, account))
+    return advance(world, theirs, Proof(Factor.PASSWORD, now)) or Gone()
 
 
-def pin(world: World, visit: Visit, typed: str) -> Answer:
+def pin(world: World, looked: Looked, typed: str) -> Answer:
     """Answer the PIN page, which only a correct password opens."""
-    now = world.clock()
-    looked = look(world, visit, now)
-    if looked is None:
-        return Gone()
-    if not isinstance(looked.step, AskPin):
-        return looked
-    return _proved(world, looked, Factor.PIN, typed, now)
+    return _proved(world, looked, Factor.PIN, typed) if isinstance(looked.step, AskPin) else looked
 
 
-def answer(world: World, visit: Visit, typed: str) -> Answer:
+def answer(world: World, looked: Looked, typed: str) -> Answer:
     """Answer the security question, to reactivate sleeping access or as the extra proof a client asked for."""
-    now = world.clock()
-    looked = look(world, visit, now)
-    if looked is None:
-        return Gone()
     if not isinstance(looked.step, Reactivate | ExtraProof):
         return looked
-    waking = isinstance(looked.step, Reactivate)
-    after = _proved(world, looked, Factor.ANSWER, typed, now)
-    if not waking or not isinstance(after, Looked) or looked.account is None:
-        return after
-    with world.store.begin() as tx:
-        tx.accounts.reactivated(looked.account.id, now)
-        last = looked.account.last_sign_in_at
-        world.record(
-            tx,
-            now,
-            "account.reactivated",
-            "done",
-            account=looked.account,
-            source=visit.source,
-            last_sign_in=last and last.isoformat(),
-        )
-    return look(world, after.visit, now) or Gone()
+    verdict = prove(world, looked.now, looked.aim, Factor.ANSWER, typed)
+    if verdict is not Verdict.RIGHT:
+        return _wrong(world, looked)
+    if isinstance(looked.step, Reactivate) and looked.account is not None:
+        looked = replace(looked, account=_reactivated(world, looked, looked.account))
+    return advance(world, looked, Proof(Factor.ANSWER, looked.now)) or Gone()
 
 
-def consent(world: World, visit: Visit) -> Answer:
+def consent(world: World, looked: Looked) -> Answer:
     """Allow a third-party client what it asked for; the grant is remembered for as long as policy says."""
-    now = world.clock()
-    looked = look(world, visit, now)
-    if looked is None:
-        return Gone()
     if not isinstance(looked.step, GiveConsent) or looked.account is None:
         return looked
+    client, scope = looked.step.client_id, looked.step.scope
     with world.store.begin() as tx:
-        tx.client_consents.record(looked.account.id, looked.step.client_id, frozenset(looked.step.scope), now)
-        world.record(
-            tx,
-            now,
-            "consent.given",
-            "done",
-            account=looked.account,
-            source=visit.source,
-            client=looked.step.client_id,
-            scope=" ".join(looked.step.scope),
-        )
-    return advance(world, looked, None, now, consented=True) or Gone()
+        tx.client_consents.record(looked.account.id, client, frozenset(scope), looked.now)
+        facts = {"client": client, "scope": " ".join(scope)}
+        world.record(tx, looked.now, "consent.given", "done", account=looked.account, source=looked.visit.source, **facts)
+    return advance(world, looked, consented=True) or Gone()
 
 
 def finish(world: World, looked: Looked, held: Session | None = None) -> Opened | None:
     """Turn a sign-in whose every proof is given into a session under a new identifier; None if it is not done."""
     if not isinstance(looked.step, Done) or looked.account is None:
         return None
-    now, account, source = world.clock(), looked.account, looked.visit.source
+    now, account, source = looked.now, looked.account, looked.visit.source
     secret, device = world.vault.token(), source.device or world.vault.token()
-    session = _session(world, looked, digest(secret), now)
     with world.store.begin() as tx:
-        known = tx.devices.known(account.id, digest(device), now, world.policy.lockout.known_device_lifetime)
-        tx.devices.remember(Device(known.id if known else world.vault.token(16), account.id, digest(device), now, now))
+        known = looked.aim.device
+        tx.devices.remember(Device(known or world.vault.token(16), account.id, digest(device), now, now))
         if any(proof.at >= looked.sign_in.started_at and proof.factor is Factor.PASSWORD for proof in looked.step.proofs):
             tx.accounts.signed_in(account.id, now)
-        proofs = [proof.factor for proof in looked.step.proofs]
-        world.record(
-            tx,
-            now,
-            "sign_in",
-            "done",
-            account=account,
-            source=source,
-            proofs=proofs,
-            device_class="known" if known else "unknown",
-            client=looked.sign_in.ask.client_id,
-        )
-    if held is not None and held.account_id == account.id:
-        session = replace(session, public_id=held.public_id, created_at=held.created_at)
-        world.store.sessions.replace(held.id, session)
-    else:
-        if held is not None:
-            world.store.sessions.end(held.id)
-        world.store.sessions.put(session, world.policy.session.per_account)
+        facts = {
+            "proofs": [proof.factor for proof in looked.step.proofs],
+            "device_class": DeviceClass.KNOWN if known else DeviceClass.UNKNOWN,
+            "client": looked.sign_in.ask.client_id,
+        }
+        world.record(tx, now, "sign_in", "done", account=account, source=source, **facts)
+    _keep(world, _session(world, looked, digest(secret)), held)
     return Opened(secret, device, looked.sign_in)
 
 
@@ -189,12 +140,13 @@ def finished(world: World, transaction: str, browser: str, held: tuple[Session, 
     sign_in = world.store.sign_ins.get(digest(transaction), now)
     if sign_in is None or sign_in.browser != digest(browser):
         return None
+    mine = held is not None and held[0].account_id == sign_in.account_id
     with world.store.read() as tx:
-        account = tx.accounts.by_id(sign_in.account_id) if sign_in.account_id else None
+        account = held[1] if held is not None and mine else tx.accounts.by_id(sign_in.account_id or "")
         step = entry.next_step(with_consent(world, tx, sign_in, now), account, world.policy, now)
     if not isinstance(step, Done):
         return Unfinished(sign_in, step)
-    if held is None or account is None or held[0].account_id != account.id:
+    if held is None or account is None or not mine:
         return None
     taken = world.store.sign_ins.take(sign_in.id, now)
     return Taken(taken, held[0], account) if taken is not None else None
@@ -218,11 +170,35 @@ def usable_session(world: World, cookie: str) -> tuple[Session, Account] | None:
     return session, account
 
 
-def _proved(world: World, looked: Looked, factor: Factor, typed: str, now: datetime) -> Answer:
-    verdict = prove(world, now, looked.aim, factor, typed)
-    if verdict is Verdict.RIGHT:
-        return advance(world, looked, Proof(factor, now), now) or Gone()
-    return Wrong(see(world, looked.visit, looked.sign_in, now))
+def _proved(world: World, looked: Looked, factor: Factor, typed: str) -> Answer:
+    if prove(world, looked.now, looked.aim, factor, typed) is not Verdict.RIGHT:
+        return _wrong(world, looked)
+    return advance(world, looked, Proof(factor, looked.now)) or Gone()
+
+
+def _wrong(world: World, looked: Looked) -> Wrong:
+    """Where the sign-in stands after a wrong answer, which may have closed the factor."""
+    return Wrong(see(world, looked.visit, looked.sign_in, looked.now))
+
+
+def _reactivated(world: World, looked: Looked, account: Account) -> Account:
+    last = account.last_sign_in_at
+    with world.store.begin() as tx:
+        tx.accounts.reactivated(account.id, looked.now)
+        facts = {"last_sign_in": last.isoformat() if last else None}
+        world.record(tx, looked.now, "account.reactivated", "done", account=account, source=looked.visit.source, **facts)
+    return replace(account, reactivated_at=looked.now)
+
+
+def _keep(world: World, session: Session, held: Session | None) -> None:
+    """Keep the session, in the place of the one at hand: the same person's goes on, another's ends."""
+    if held is not None and held.account_id == session.account_id:
+        going_on = replace(session, public_id=held.public_id, created_at=held.created_at)
+        world.store.sessions.replace(held.id, going_on)
+        return
+    if held is not None:
+        world.store.sessions.end(held.id)
+    world.store.sessions.put(session, world.policy.session.per_account)
 
 
 def _for(sign_in: SignIn, account: Account) -> SignIn:
@@ -231,14 +207,7 @@ def _for(sign_in: SignIn, account: Account) -> SignIn:
     return replace(sign_in, account_id=account.id, proofs=kept)
 
 
-def _session(world: World, looked: Looked, session_id: str, now: datetime) -> Session:
-    rules = world.policy.session
-    return Session(
-        session_id,
-        world.vault.token(20),
-        looked.sign_in.account_id or "",
-        looked.sign_in.proofs,
-        now,
-        now,
-        sessions.expires_at(now, now, rules),
-    )
+def _session(world: World, looked: Looked, session_id: str) -> Session:
+    now, rules = looked.now, world.policy.session
+    account_id, proofs = looked.sign_in.account_id or "", looked.sign_in.proofs
+    return Session(session_id, world.vault.token(20), account_id, proofs, now, now, sessions.expires_at(now, now, rules))

@@ -10,7 +10,7 @@ from marshmallow import Schema
 
 from idp.flows import enrol, sign_in
 from idp.flows.enrol import Faulty
-from idp.flows.facts import Looked, Visit, look
+from idp.flows.facts import Looked, look
 from idp.flows.sign_in import Gone, Wrong
 from idp.language import format_instant
 from idp.model import Ask, Client
@@ -41,7 +41,7 @@ class _Answer:
     """How one step is answered: the shape of its form and the use case; ``wrong`` names the one error of a failed proof."""
 
     schema: Schema
-    run: Callable[[Visit, dict[str, Any]], Result]
+    run: Callable[[Looked, dict[str, Any]], Result]
     wrong: str = "wrong"
 
 
@@ -74,15 +74,14 @@ class Door:
 
     def show(self, transaction: str) -> Response:
         """GET /sign-in/<transaction>: the page of the present step."""
-        looked = look(self.world, self.house.visit(transaction), self.world.clock())
+        looked = look(self.world, self.house.visit(transaction))
         if looked is None:
             return self._gone()
         return self._finish(looked) if isinstance(looked.step, Done) else self._page(looked)
 
     def take(self, transaction: str) -> Response:
         """POST /sign-in/<transaction>: one answer to the present step."""
-        visit = self.house.visit(transaction)
-        looked = look(self.world, visit, self.world.clock())
+        looked = look(self.world, self.house.visit(transaction))
         if looked is None:
             return self._gone()
         if not self.house.genuine():
@@ -95,7 +94,7 @@ class Door:
             return self._page(looked, 422, fields=faults)
         if isinstance(looked.step, GiveConsent) and values["decision"] == "deny":
             return self.house.away(f"/authorize/{transaction}")
-        return self._show(answer.run(visit, values), answer.wrong)
+        return self._show(answer.run(looked, values), answer.wrong)
 
     def _show(self, result: Result, wrong: str) -> Response:
         match result:
@@ -159,7 +158,7 @@ class Door:
         if step.until is None:
             return None
         zone = looked.account.zone if looked.account else "UTC"
-        return format_instant(step.until, self.house.locale(looked.sign_in.ask.locale), zone, self.world.clock())
+        return format_instant(step.until, self.house.locale(looked.sign_in.ask.locale), zone, looked.now)
 
     def _finish(self, looked: Looked) -> Response:
         """Everything is proved: a session under a new identifier, and back to where the person was going."""
@@ -170,7 +169,7 @@ class Door:
         if ask.parameters:
             answer = self.house.away(f"/authorize/{looked.visit.transaction}")
         else:
-            self.world.store.sign_ins.take(looked.sign_in.id, self.world.clock())
+            self.world.store.sign_ins.take(looked.sign_in.id, looked.now)
             answer = self.house.away(self._home(self.world.clients.get(ask.client_id or "")))
         self.house.cookies.give(answer, "session", opened.session)
         self.house.cookies.give(answer, "device", opened.device, DEVICE_AGE)
@@ -187,34 +186,30 @@ class Door:
 
     # One use case for each step
 
-    def _password(self, visit: Visit, values: dict[str, Any]) -> Result:
-        return sign_in.password(self.world, visit, values["username"], values["password"])
+    def _password(self, looked: Looked, values: dict[str, Any]) -> Result:
+        return sign_in.password(self.world, looked, values["username"], values["password"])
 
-    def _pin(self, visit: Visit, values: dict[str, Any]) -> Result:
-        return sign_in.pin(self.world, visit, values["pin"])
+    def _pin(self, looked: Looked, values: dict[str, Any]) -> Result:
+        return sign_in.pin(self.world, looked, values["pin"])
 
-    def _question(self, visit: Visit, values: dict[str, Any]) -> Result:
-        return sign_in.answer(self.world, visit, values["answer"])
+    def _question(self, looked: Looked, values: dict[str, Any]) -> Result:
+        return sign_in.answer(self.world, looked, values["answer"])
 
-    def _consent(self, visit: Visit, values: dict[str, Any]) -> Result:  # noqa: ARG002 - "deny" never comes here
-        return sign_in.consent(self.world, visit)
+    def _consent(self, looked: Looked, values: dict[str, Any]) -> Result:  # noqa: ARG002 - "deny" never comes here
+        return sign_in.consent(self.world, looked)
 
-    def _new_password(self, visit: Visit, values: dict[str, Any]) -> Result:
+    def _new_password(self, looked: Looked, values: dict[str, Any]) -> Result:
         if values["password"] != values["password_again"]:
-            return self._mismatch(visit)
-        return enrol.choose_password(self.world, visit, values["password"])
+            return Faulty(looked, ("mismatch",))
+        return enrol.choose_password(self.world, looked, values["password"])
 
-    def _new_pin(self, visit: Visit, values: dict[str, Any]) -> Result:
+    def _new_pin(self, looked: Looked, values: dict[str, Any]) -> Result:
         if values["pin"] != values["pin_again"]:
-            return self._mismatch(visit)
-        return enrol.choose_pin(self.world, visit, values["pin"])
+            return Faulty(looked, ("mismatch",))
+        return enrol.choose_pin(self.world, looked, values["pin"])
 
-    def _new_question(self, visit: Visit, values: dict[str, Any]) -> Result:
-        return enrol.choose_question(self.world, visit, values["question"], values["answer"])
-
-    def _mismatch(self, visit: Visit) -> Result:
-        looked = look(self.world, visit, self.world.clock())
-        return Faulty(looked, ("mismatch",)) if looked is not None else None
+    def _new_question(self, looked: Looked, values: dict[str, Any]) -> Result:
+        return enrol.choose_question(self.world, looked, values["question"], values["answer"])
 
 
 def add_to(blueprint: Blueprint, house: House, limited: Callable[[Callable[..., Response]], Callable[..., Response]]) -> None:
