@@ -3,13 +3,18 @@
 ``KEYS`` and ``ARGV`` are named at the head of each script; microseconds are ``*_at``, milliseconds to keep a key ``kept``.
 """
 
-PUT_SIGN_IN = """
+from idp.store.redis_link import Script
+
+PUT_SIGN_IN = Script(
+    """
 local key, version, document, expires_at, kept = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 redis.call('HSET', key, 'version', version, 'document', document, 'until', expires_at)
 redis.call('PEXPIRE', key, kept)
 """
+)
 
-SWAP_SIGN_IN = """
+SWAP_SIGN_IN = Script(
+    """
 local old, new = KEYS[1], KEYS[2]
 local seen, document, expires_at, kept = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 if redis.call('HGET', old, 'version') ~= seen then return 0 end
@@ -18,14 +23,17 @@ redis.call('HSET', new, 'version', seen + 1, 'document', document, 'until', expi
 redis.call('PEXPIRE', new, kept)
 return 1
 """
+)
 
-TAKE_SIGN_IN = """
+TAKE_SIGN_IN = Script(
+    """
 local key, now = KEYS[1], ARGV[1]
 local held = redis.call('HMGET', key, 'version', 'document', 'until')
 if not held[1] or tonumber(held[3]) <= tonumber(now) then return nil end
 redis.call('DEL', key)
 return {held[1], held[2]}
 """
+)
 
 # Shared by the scripts that write or end sessions.
 _COMMON = """
@@ -47,7 +55,7 @@ end
 """
 
 # ARGV: id, document, seen_at, until_at, created_at, account, public id, kept, limit
-PUT_SESSION = (
+PUT_SESSION = Script(
     _COMMON
     + """
 local key, index, id, seen_at, limit = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[9])
@@ -65,7 +73,8 @@ return gone
 """
 )
 
-TOUCH_SESSION = """
+TOUCH_SESSION = Script(
+    """
 local key, seen_at, until_at, kept = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local account = redis.call('HGET', key, 'account')
 if not account then return end
@@ -74,9 +83,10 @@ redis.call('PEXPIRE', key, kept)
 local index = 'idp:sessions:' .. account
 if redis.call('PTTL', index) < kept then redis.call('PEXPIRE', index, kept) end
 """
+)
 
 # ARGV: as PUT_SESSION up to kept, then the old id
-REPLACE_SESSION = (
+REPLACE_SESSION = Script(
     _COMMON
     + """
 local key, index, old, old_id = KEYS[1], KEYS[2], KEYS[3], ARGV[9]
@@ -88,7 +98,7 @@ return 1
 """
 )
 
-END_SESSION = (
+END_SESSION = Script(
     _COMMON
     + """
 local key, id = KEYS[1], ARGV[1]
@@ -99,7 +109,7 @@ return {ended(ACCOUNT .. account, id)}
 )
 
 # ARGV: 'public' and a public id to end that one, or 'all' and an id to keep (or '')
-END_SESSIONS = (
+END_SESSIONS = Script(
     _COMMON
     + """
 local index, which, name = KEYS[1], ARGV[1], ARGV[2]
@@ -113,7 +123,8 @@ return gone
 """
 )
 
-SESSIONS_OF_ACCOUNT = """
+SESSIONS_OF_ACCOUNT = Script(
+    """
 local found = {}
 for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
     local held = redis.call('HMGET', 'idp:session:' .. id, 'document', 'seen', 'until')
@@ -121,24 +132,43 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
 end
 return found
 """
+)
 
-FIRST_TIME = """
+FIRST_TIME = Script(
+    """
 local key, until_at, now, kept = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local held = redis.call('GET', key)
 if held and tonumber(held) > now then return 0 end
 redis.call('SET', key, until_at, 'PX', kept)
 return 1
 """
+)
 
-ADD_COUNT = """
+ADD_COUNT = Script(
+    """
 local key, amount, window_ms = KEYS[1], ARGV[1], ARGV[2]
 local hits = redis.call('INCRBY', key, amount)
 if hits == tonumber(amount) then redis.call('PEXPIRE', key, window_ms) end
 return hits
 """
+)
 
-READ_COUNT = """
+READ_COUNT = Script(
+    """
 local time = redis.call('TIME')
 local left = math.max(redis.call('PTTL', KEYS[1]), 0)
 return {redis.call('GET', KEYS[1]) or '0', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + left)}
 """
+)
+
+CLEAR_COUNTS = Script(
+    """
+local gone, cursor = 0, '0'
+repeat
+    local found = redis.call('SCAN', cursor, 'MATCH', ARGV[1], 'COUNT', 1000)
+    cursor = found[1]
+    for _, key in ipairs(found[2]) do gone = gone + redis.call('UNLINK', key) end
+until cursor == '0'
+return gone
+"""
+)

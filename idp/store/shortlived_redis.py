@@ -5,23 +5,14 @@ durations in the values, never from a clock: it only cleans up, the caller's ``n
 so this is for one Redis (with replicas), not for a cluster. Only commands of Redis 6.2.
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, cast
-
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as LostConnection
-from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from idp.model import Session, SignIn
 from idp.store import scripts
 from idp.store.codec import instant, micros, session_document, session_from, sign_in_document, sign_in_from
-from idp.store.errors import StoreDown
+from idp.store.redis_link import RedisLink
 from idp.store.shortlived_sql import used_digest
 
-_TIMEOUT_SECONDS = 2.0
 _SIGN_IN = "idp:sign-in:"
 _SESSION = "idp:session:"
 _ACCOUNT = "idp:sessions:"
@@ -32,67 +23,38 @@ _SLACK = timedelta(minutes=2)
 
 
 class RedisState:
-    """One client, and the three stores on it."""
+    """One link, and what is kept behind it."""
 
     def __init__(self, url: str) -> None:
-        self._client = Redis.from_url(
-            url,
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            # Once more, at once, where an idle connection turns out to be closed.
-            retry=Retry(NoBackoff(), 1, supported_errors=(LostConnection,)),
-        )
-        self.sign_ins = RedisSignIns(self._client)
-        self.sessions = RedisSessions(self._client)
-        self.used = RedisUsed(self._client)
-        self.throttle = RedisCounts(self._client)
+        self._link = RedisLink(url)
+        self.sign_ins = RedisSignIns(self._link)
+        self.sessions = RedisSessions(self._link)
+        self.used = RedisUsed(self._link)
+        self.throttle = RedisCounts(self._link)
 
     def ping(self) -> None:
         """Ask for a sign of life; raises ``StoreDown``."""
-        try:
-            self._client.ping()
-        except RedisError as error:
-            raise StoreDown(str(error)) from error
+        self._link.ask("PING")
 
     def close(self) -> None:
         """Let go of every connection."""
-        self._client.close()
-
-
-class _Script:
-    """A script registered once; Redis is sent its digest."""
-
-    __slots__ = ("_run",)
-
-    def __init__(self, client: Redis, source: str) -> None:
-        self._run = cast("Callable[..., Any]", client.register_script(source))
-
-    def __call__(self, keys: tuple[str, ...], *arguments: str | int) -> Any:
-        try:
-            return self._run(keys=keys, args=arguments)
-        except RedisError as error:
-            raise StoreDown(str(error)) from error
+        self._link.close()
 
 
 class RedisSignIns:
     """``SignIns`` in Redis."""
 
-    def __init__(self, client: Redis) -> None:
-        self._client = client
-        self._put = _Script(client, scripts.PUT_SIGN_IN)
-        self._swap = _Script(client, scripts.SWAP_SIGN_IN)
-        self._take = _Script(client, scripts.TAKE_SIGN_IN)
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
 
     def put(self, sign_in: SignIn) -> None:
         """Record a new one."""
-        self._put((_SIGN_IN + sign_in.id,), sign_in.version, sign_in_document(sign_in), *_ends(sign_in))
+        facts = (sign_in.version, sign_in_document(sign_in), *_ends(sign_in))
+        self._link.run(scripts.PUT_SIGN_IN, (_SIGN_IN + sign_in.id,), *facts)
 
     def get(self, sign_in_id: str, now: datetime) -> SignIn | None:
         """The sign-in, unless it is over."""
-        try:
-            version, document = cast("list[bytes | None]", self._client.hmget(_SIGN_IN + sign_in_id, ["version", "document"]))
-        except RedisError as error:
-            raise StoreDown(str(error)) from error
+        version, document = self._link.ask("HMGET", _SIGN_IN + sign_in_id, "version", "document")
         if version is None or document is None:
             return None
         sign_in = sign_in_from(sign_in_id, int(version), document.decode())
@@ -101,38 +63,27 @@ class RedisSignIns:
     def swap(self, before: SignIn, after: SignIn) -> bool:
         """Store ``after`` as the next version if ``before`` still stands."""
         keys = (_SIGN_IN + before.id, _SIGN_IN + after.id)
-        return bool(self._swap(keys, before.version, sign_in_document(after), *_ends(after)))
+        return bool(self._link.run(scripts.SWAP_SIGN_IN, keys, before.version, sign_in_document(after), *_ends(after)))
 
     def take(self, sign_in_id: str, now: datetime) -> SignIn | None:
         """Get and delete: of all who try, one gets it."""
-        taken = self._take((_SIGN_IN + sign_in_id,), micros(now))
+        taken = self._link.run(scripts.TAKE_SIGN_IN, (_SIGN_IN + sign_in_id,), micros(now))
         return None if taken is None else sign_in_from(sign_in_id, int(taken[0]), taken[1].decode())
 
 
 class RedisSessions:
     """``Sessions`` in Redis."""
 
-    def __init__(self, client: Redis) -> None:
-        self._client = client
-        self._put = _Script(client, scripts.PUT_SESSION)
-        self._touch = _Script(client, scripts.TOUCH_SESSION)
-        self._replace = _Script(client, scripts.REPLACE_SESSION)
-        self._end = _Script(client, scripts.END_SESSION)
-        self._end_many = _Script(client, scripts.END_SESSIONS)
-        self._of_account = _Script(client, scripts.SESSIONS_OF_ACCOUNT)
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
 
     def put(self, session: Session, limit: int) -> list[Session]:
         """Record a new one; the oldest beyond ``limit`` end and are returned."""
-        return _sessions(self._put(_session_keys(session), *_session_facts(session), limit))
+        return _sessions(self._link.run(scripts.PUT_SESSION, _session_keys(session), *_session_facts(session), limit))
 
     def get(self, session_id: str, now: datetime) -> Session | None:
         """The session, unless it is over."""
-        try:
-            document, seen, until = cast(
-                "list[bytes | None]", self._client.hmget(_SESSION + session_id, ["document", "seen", "until"])
-            )
-        except RedisError as error:
-            raise StoreDown(str(error)) from error
+        document, seen, until = self._link.ask("HMGET", _SESSION + session_id, "document", "seen", "until")
         if document is None or seen is None or until is None:
             return None
         session = session_from(session_id, document.decode(), instant(int(seen)), instant(int(until)))
@@ -141,67 +92,63 @@ class RedisSessions:
     def touch(self, session_id: str, last_seen_at: datetime, expires_at: datetime) -> None:
         """Move its end; one that has ended stays ended."""
         kept = _milliseconds(expires_at - last_seen_at)
-        self._touch((_SESSION + session_id,), micros(last_seen_at), micros(expires_at), kept)
+        self._link.run(scripts.TOUCH_SESSION, (_SESSION + session_id,), micros(last_seen_at), micros(expires_at), kept)
 
     def replace(self, old_id: str, session: Session) -> bool:
         """Give it a new id, the old one being dead; False where it had ended."""
         keys = (*_session_keys(session), _SESSION + old_id)
-        return bool(self._replace(keys, *_session_facts(session), old_id))
+        return bool(self._link.run(scripts.REPLACE_SESSION, keys, *_session_facts(session), old_id))
 
     def end(self, session_id: str) -> Session | None:
         """End it; None where it had ended."""
-        return next(iter(_sessions(self._end((_SESSION + session_id,), session_id))), None)
+        return next(iter(_sessions(self._link.run(scripts.END_SESSION, (_SESSION + session_id,), session_id))), None)
 
     def end_by_public_id(self, account_id: str, public_id: str) -> Session | None:
         """End one of the account's sessions by the id that people and clients see."""
-        return next(iter(_sessions(self._end_many((_ACCOUNT + account_id,), "public", public_id))), None)
+        return next(iter(_sessions(self._link.run(scripts.END_SESSIONS, (_ACCOUNT + account_id,), "public", public_id))), None)
 
     def of_account(self, account_id: str, now: datetime) -> list[Session]:
         """The account's live sessions, the oldest first."""
-        found = _sessions(self._of_account((_ACCOUNT + account_id,)))
+        found = _sessions(self._link.run(scripts.SESSIONS_OF_ACCOUNT, (_ACCOUNT + account_id,)))
         return [session for session in found if session.expires_at > now]
 
     def end_all(self, account_id: str, keep: str | None = None) -> list[Session]:
         """End the account's sessions, but for the one with the id ``keep``; returns those ended."""
-        return _sessions(self._end_many((_ACCOUNT + account_id,), "all", keep or ""))
+        return _sessions(self._link.run(scripts.END_SESSIONS, (_ACCOUNT + account_id,), "all", keep or ""))
 
 
 class RedisCounts:
     """The throttle's counters in Redis, on its own clock: a throttle is told no time by its caller."""
 
-    def __init__(self, client: Redis) -> None:
-        self._client = client
-        self._add = _Script(client, scripts.ADD_COUNT)
-        self._read = _Script(client, scripts.READ_COUNT)
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
 
     def add(self, key: str, window_ms: int, amount: int) -> int:
         """Count ``amount`` in the key's window; returns the count."""
-        return int(self._add((_COUNT + key,), amount, window_ms))
+        return int(self._link.run(scripts.ADD_COUNT, (_COUNT + key,), amount, window_ms))
 
     def read(self, key: str) -> tuple[int, int]:
         """The count, and the millisecond since 1970 at which the window ends (now, where there is none)."""
-        hits, ends_ms = self._read((_COUNT + key,))
+        hits, ends_ms = self._link.run(scripts.READ_COUNT, (_COUNT + key,))
         return int(hits), int(ends_ms)
 
     def clear(self, key: str | None = None) -> int | None:
         """Forget the key's count, or every count."""
-        try:
-            names = [_COUNT + key] if key is not None else [*self._client.scan_iter(_COUNT + "*", count=1000)]
-            return int(cast("int", self._client.unlink(*names))) if names else 0
-        except RedisError as error:
-            raise StoreDown(str(error)) from error
+        if key is not None:
+            return int(self._link.ask("UNLINK", _COUNT + key))
+        return int(self._link.run(scripts.CLEAR_COUNTS, (), _COUNT + "*"))
 
 
 class RedisUsed:
     """``Used`` in Redis, by digest: an identifier is a stranger's text of any length."""
 
-    def __init__(self, client: Redis) -> None:
-        self._first_time = _Script(client, scripts.FIRST_TIME)
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
 
     def first_time(self, key: str, until: datetime, now: datetime) -> bool:
         """Whether nobody has used ``key``; it counts as used until ``until``."""
         kept = _milliseconds(until - now)
-        return bool(self._first_time((_USED + used_digest(key),), micros(until), micros(now), kept))
+        return bool(self._link.run(scripts.FIRST_TIME, (_USED + used_digest(key),), micros(until), micros(now), kept))
 
 
 def _milliseconds(life: timedelta) -> int:

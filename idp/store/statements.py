@@ -101,18 +101,20 @@ def _constant(bound: Any, dialect: Dialect) -> Any:
 class Link:
     """A driver's connection, and the ``era`` of the pool in which it was opened."""
 
-    __slots__ = ("_dialect", "dialect", "driver", "era")
+    __slots__ = ("_cursor", "_dialect", "dialect", "driver", "era")
 
     def __init__(self, driver: Any, dialect: Dialect, era: int = 0) -> None:
         self.driver = driver
         self.dialect = dialect.name
         self.era = era
         self._dialect = dialect
+        # One for good: what it holds is read to its end before the next statement, and a new one costs psycopg a third.
+        self._cursor = driver.cursor()
 
     def run(self, statement: Statement, values: Values) -> tuple[Any, Compiled]:
         """Run a statement; returns the driver's cursor and what reads its rows."""
         made = statement.made.get(self.dialect) or statement.make(self._dialect, tuple(values))
-        return self.driver.execute(made.sql, made.given(values)), made
+        return self._cursor.execute(made.sql, made.given(values)), made
 
     def first(self, statement: Statement, values: Values) -> Row | None:
         """The first row, if there is one."""
