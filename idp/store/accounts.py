@@ -212,10 +212,6 @@ class Accounts(Repository):
             return []
         return _accounts_of(self._link.all(_BY_EMAIL, {"key": email_key(email)}))
 
-    def list(self, after: str = "", limit: int = 100) -> list[Account]:
-        """A page of all accounts by id, those behind ``after``."""
-        return _accounts_of(self._link.all(_PAGE, {"after": after, "limit": limit}))
-
     def count(self) -> int:
         """How many accounts there are, whatever their state."""
         return int(self._link.all(_COUNT, {})[0][0])
@@ -248,7 +244,7 @@ class Accounts(Repository):
             self._link.run(_FORGET_FORMER, {**which, "limit": keep_history})
         self._link.run(_SET_CREDENTIAL, _credential_row(account_id, credential))
 
-    def former_hashes(self, account_id: str, factor: Factor, limit: int) -> Sequence[str]:
+    def former_hashes(self, account_id: str, factor: Factor, limit: int) -> list[str]:
         """Hashes of former secrets, the latest first."""
         which = {"account": account_id, "kind": factor.value, "limit": limit}
         return [row[0] for row in self._link.all(_FORMER, which)]
@@ -257,3 +253,7 @@ class Accounts(Repository):
         """Replace a hash by a stronger one of the same secret, unless the secret was changed meanwhile."""
         values = {"account": account_id, "kind": factor.value, "old": old_hash, "new": new_hash}
         return self._link.count(_REHASH, values) == 1
+
+    def list(self, after: str = "", limit: int = 100) -> list[Account]:
+        """A page of all accounts by id, those behind ``after``."""
+        return _accounts_of(self._link.all(_PAGE, {"after": after, "limit": limit}))

@@ -1,3 +1,4 @@
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -9,10 +10,11 @@ from pathlib import Path
 import pytest
 from limits.storage import storage_from_string
 from psycopg.errors import UndefinedColumn
+from redis import Redis
 from sqlalchemy import text
 
 from idp.store import Store, StoreDown, open_store
-from tests.servers import fresh_store, fresh_urls
+from tests.servers import Kind, fresh_store, fresh_urls
 from tests.store.facts import DAY, NOW, account, session, sign_in
 
 
@@ -141,6 +143,62 @@ def test_after_a_restart_of_postgresql_nobody_notices_twice(tmp_path: Path):
         assert tx.accounts.count() == 1
     store.close()
     killer.close()
+
+
+def test_redis_forgets_its_scripts_and_its_callers(tmp_path: Path):
+    url, redis_url = fresh_urls("sqlite+redis", tmp_path)
+    assert redis_url is not None
+    store = open_store(url, redis_url)
+    store.sign_ins.put(sign_in())
+    with Redis.from_url(redis_url) as other:
+        other.script_flush()
+        other.client_kill_filter(_type="normal", skipme=True)
+    assert store.sign_ins.take("s1", NOW) == sign_in()
+    store.close()
+
+
+def test_redis_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("idp.store.redis_link._TIMEOUT_SECONDS", 0.1)
+    url, redis_url = fresh_urls("sqlite+redis", tmp_path)
+    assert redis_url is not None
+    store = open_store(url, redis_url)
+    store.sign_ins.put(sign_in())
+    with Redis.from_url(redis_url) as other:
+        other.execute_command("CLIENT PAUSE", 400)
+        with pytest.raises(StoreDown):
+            store.sign_ins.get("s1", NOW)
+        time.sleep(0.5)
+        # The answer that came too late is nobody's.
+        assert store.sessions.get("x1", NOW) is None
+        assert store.sign_ins.get("s1", NOW) == sign_in()
+    store.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_every_connection_in_use(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("idp.store.database._POOL_WAIT_SECONDS", 0.05)
+    url, _ = fresh_urls(kind, tmp_path)
+    store = open_store(url, pool_size=1)
+    with store.read(), store.read():
+        with pytest.raises(StoreDown, match="in use"):
+            store.ping()
+        with pytest.raises(StoreDown, match="in use"):
+            store.sign_ins.put(sign_in())
+    store.ping()
+    store.sign_ins.put(sign_in())
+    store.close()
+
+
+def test_a_failure_passed_over_is_not_committed(tmp_path: Path):
+    """PostgreSQL answers such a COMMIT without an error, by rolling back."""
+    store = fresh_store("postgresql", tmp_path)
+    with pytest.raises(StoreDown, match="not committed"), store.begin() as tx:  # noqa: PT012
+        tx.accounts.add(account(), "ada")
+        with contextlib.suppress(UndefinedColumn):
+            tx.link.driver.execute("SELECT nonsense")
+    with store.begin() as tx:
+        assert tx.accounts.count() == 0
+    store.close()
 
 
 def test_a_broken_statement_is_no_excuse(tmp_path: Path):

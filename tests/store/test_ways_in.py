@@ -13,6 +13,8 @@ def test_devices_are_known_for_their_lifetime(store: Store):
         assert tx.devices.known("a1", "other", NOW, DAY) is None
         tx.devices.remember(device(id="another", first_seen_at=NOW, last_seen_at=NOW + HOUR))
         assert tx.devices.known("a1", "cookie", NOW + DAY, DAY) == device(last_seen_at=NOW + HOUR)
+        tx.devices.remember(device(last_seen_at=NOW + 2 * HOUR))
+        assert tx.devices.known("a1", "cookie", NOW + DAY, DAY) == device(last_seen_at=NOW + 2 * HOUR)
         tx.devices.forget_all("a1")
         assert tx.devices.known("a1", "cookie", NOW, DAY) is None
 
