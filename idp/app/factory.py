@@ -1,6 +1,7 @@
 """The application, wired: one World, the doors over it, and what stands around them."""
 
 import time
+from typing import cast
 
 from flask import Flask, Request
 
@@ -14,7 +15,7 @@ from idp.flows.keys import open_ring
 from idp.flows.world import World
 from idp.language import Words
 from idp.settings import Settings, from_environment
-from idp.web import House, create_blueprint
+from idp.web import House, View, create_blueprint
 from idp.web.browser import Cookies
 from idp.web.rendering import Pages
 
@@ -30,7 +31,10 @@ def create_app(settings: Settings | None = None, world: World | None = None) -> 
     limits, failures = make_limits(app, world, house.bucket)
     app.register_blueprint(create_blueprint(house, limits))
     ring = open_ring(world, time.monotonic)
+    app.extensions["idp.published"] = oauth.published(world, ring)
     app.register_blueprint(oauth.create_blueprint(world, ring, Entrance(house), FrontPages(house), failures))
+    asked = cast("View", app.view_functions["oauth.authorize"])
+    app.view_functions["oauth.authorize"] = limits["authorize"](asked)
     errors.add_to(app, house)
     return app
 

@@ -21,13 +21,15 @@ def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> t
 
     limiter = Limiter(
         key_func=key,
-        app=app,
         storage_uri=world.store.throttle_uri,
         storage_options=dict(world.store.throttle_options),
         strategy="fixed-window",
         swallow_errors=False,
         key_prefix="idp",
     )
+    # Registered as known beforehand, the extension adds no hooks: the decorated views check, and no other request pays.
+    app.extensions["limiter"] = {limiter}
+    limiter.init_app(app)
     rules = world.policy.rate_limits
     pages: Limits = {
         name: limiter.shared_limit(getattr(rules, name), scope=name) for name in ("sign_in", "invitation", "authorize")

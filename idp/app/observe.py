@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Notice = Callable[["WSGIEnvironment", HTTPStatus, str], tuple[str, bytes]]
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_READING: Final = frozenset({"GET", "HEAD"})
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _NOTICE_HEADERS: Final = (
     ("Cache-Control", "no-store"),
@@ -87,7 +88,7 @@ class Metrics:
 
 
 class Observed:
-    """The middleware. ``aside`` are paths answered before anything else can fail or wait (liveness and readiness)."""
+    """The middleware. ``aside`` are paths read before anything else can fail or wait: health, and what is published."""
 
     def __init__(
         self,
@@ -128,7 +129,7 @@ class Observed:
 
     def _answer(self, environ: "WSGIEnvironment", request_id: str) -> tuple[str, list[tuple[str, str]], bytes]:
         app = self._aside.get(environ["PATH_INFO"])
-        if app is not None:
+        if app is not None and environ["REQUEST_METHOD"] in _READING:
             environ["idp.route"] = environ["PATH_INFO"]
             return _collected(app, environ)
         refused = self._intake.receive(environ)

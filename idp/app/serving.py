@@ -1,10 +1,11 @@
 """The application as a server runs it: the doors behind their front, with health beside them."""
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import request
+from flask import Flask, Response, request
 
 from idp.app import health, logs
 from idp.app.composition import make_world
@@ -15,7 +16,7 @@ from idp.app.observe import Metrics, observed, tell_fault
 from idp.settings import Settings, load
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # Threads that may wait for slow bodies, beside those that work and those that hash.
 BODY_ROOM = 64
@@ -35,8 +36,20 @@ def make_application(settings: Settings, metrics: Metrics | None = None) -> "WSG
         trusted_hops=settings.server.trusted_hops,
         intake=Intake(settings.server.max_body, room=BODY_ROOM, evict=close_idle),
         metrics=metrics or Metrics(),
-        aside={"/healthz": state.alive, "/readyz": state.ready},
+        aside={"/healthz": state.alive, "/readyz": state.ready, **_published(app)},
     )
+
+
+def _published(app: Flask) -> "dict[str, WSGIApplication]":
+    """The provider's public documents, answered before Flask is asked: they are the same for everyone."""
+
+    def served(view: Callable[[], Response]) -> "WSGIApplication":
+        def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+            return view()(environ, start_response)
+
+        return answer
+
+    return {path: served(view) for path, view in app.extensions["idp.published"].items()}
 
 
 def load_application(directory: Path) -> "WSGIApplication":

@@ -1,6 +1,7 @@
 """Signing in: begin, look, answer, finish. Each answer proves one thing and comes back to the derived step."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from idp.flows.attempt import Verdict, prove, target
 from idp.flows.facts import Looked, advance, see, with_consent
@@ -124,7 +125,7 @@ def finish(world: World, looked: Looked, held: Session | None = None) -> Opened 
         tx.devices.remember(Device(known or world.vault.token(16), account.id, digest(device), now, now))
         if any(proof.at >= looked.sign_in.started_at and proof.factor is Factor.PASSWORD for proof in looked.step.proofs):
             tx.accounts.signed_in(account.id, now)
-        facts = {
+        facts: dict[str, Any] = {
             "proofs": [proof.factor for proof in looked.step.proofs],
             "device_class": DeviceClass.KNOWN if known else DeviceClass.UNKNOWN,
             "client": looked.sign_in.ask.client_id,
@@ -185,7 +186,7 @@ def _reactivated(world: World, looked: Looked, account: Account) -> Account:
     last = account.last_sign_in_at
     with world.store.begin() as tx:
         tx.accounts.reactivated(account.id, looked.now)
-        facts = {"last_sign_in": last.isoformat() if last else None}
+        facts: dict[str, Any] = {"last_sign_in": last.isoformat() if last else None}
         world.record(tx, looked.now, "account.reactivated", "done", account=account, source=looked.visit.source, **facts)
     return replace(account, reactivated_at=looked.now)
 

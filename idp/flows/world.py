@@ -58,4 +58,4 @@ class World:
         """Put a letter to the account's stored address into the outbox, sealed, in the caller's transaction."""
         not_after = None if lifetime is None else now + lifetime
         letter = Letter(self.vault.token(16), channel, to or account.email, template, account.locale, context, now, not_after)
-        tx.outbox.put(letter, self.vault.seal_json(dict(context)))
+        tx.outbox.put(letter, self.vault.seal_json({"zone": account.zone, **context}))

@@ -16,7 +16,7 @@ from idp.oauth.userinfo import answer_userinfo
 from idp.oauth.wire import ALL_METHODS, endpoint
 from idp.vault.signing import KeyRing
 
-__all__ = ["Finished", "Pages", "Pending", "SignInDoor", "Throttle", "create_blueprint"]
+__all__ = ["Finished", "Pages", "Pending", "SignInDoor", "Throttle", "create_blueprint", "published"]
 
 
 def create_blueprint(world: World, keys: KeyRing, door: SignInDoor, pages: Pages, throttle: Throttle) -> Blueprint:
@@ -30,6 +30,15 @@ def create_blueprint(world: World, keys: KeyRing, door: SignInDoor, pages: Pages
     _for_people(blueprint, Authorization(world, clients, keys, door, pages), Logout(world, clients, keys, door, pages))
     _for_machines(blueprint, server, clients.origins())
     return blueprint
+
+
+def published(world: World, keys: KeyRing) -> dict[str, Callable[[], Response]]:
+    """The documents that everybody may read, by path: bytes made beforehand, for a server to answer before all else."""
+    document = metadata.document(world)
+    views: dict[str, Callable[[], Response]] = {
+        path: lambda: metadata.answer_document(document) for path in metadata.WELL_KNOWN
+    }
+    return views | {metadata.PATHS["jwks_uri"]: lambda: metadata.answer_keys(keys)}
 
 
 def _for_people(blueprint: Blueprint, authorization: Authorization, logout: Logout) -> None:
@@ -59,6 +68,6 @@ def _for_machines(blueprint: Blueprint, server: Server, origins: frozenset[str])
     add("/revoke", "revoke", lambda: answer_one(server, "revocation"), ("POST",), origins)
     add("/userinfo", "userinfo", lambda: answer_userinfo(server), ("GET", "POST"), origins)
     add("/jwks.json", "jwks", lambda: metadata.answer_keys(server.keys), ("GET", "HEAD"), nobody)
-    for name in ("openid-configuration", "oauth-authorization-server"):
+    for path in metadata.WELL_KNOWN:
         view: Callable[[], Response] = lambda: metadata.answer_document(document)  # noqa: E731 - one of two addresses
-        add(f"/.well-known/{name}", name, view, ("GET", "HEAD"), nobody)
+        add(path, path.rpartition("/")[2], view, ("GET", "HEAD"), nobody)

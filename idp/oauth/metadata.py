@@ -11,7 +11,7 @@ from idp.policies.proving import LEVELS
 from idp.policies.tokens import PEOPLE_SCOPES, SCOPE_OF_CLAIM
 from idp.vault.signing import ClientKeys, KeyRing
 
-__all__ = ["PATHS", "answer_document", "answer_keys", "document"]
+__all__ = ["PATHS", "WELL_KNOWN", "answer_document", "answer_keys", "document"]
 
 # Where each endpoint is, by its name in the metadata.
 PATHS: Mapping[str, str] = {
@@ -23,6 +23,7 @@ PATHS: Mapping[str, str] = {
     "end_session_endpoint": "/logout",
     "jwks_uri": "/jwks.json",
 }
+WELL_KNOWN = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
 _METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 _PUBLIC = [("Content-Type", "application/json"), ("Cache-Control", "public, max-age=300"), ("Access-Control-Allow-Origin", "*")]
 # Shorter than the time a key is published before it signs, and than the life of a retired one.

@@ -7,16 +7,16 @@ from flask import Blueprint, Response
 from idp.web import home, invitation, sign_in, static
 from idp.web.house import House
 
-__all__ = ["House", "Limits", "create_blueprint"]
+__all__ = ["House", "Limits", "View", "create_blueprint"]
 
 View = Callable[..., Response]
 Limits = dict[str, Callable[[View], View]]
 
 
 def create_blueprint(house: House, limits: Limits) -> Blueprint:
-    """The blueprint of every page. ``limits`` maps "sign_in" and "invitation" to decorators that throttle by source."""
+    """The blueprint of every page. ``limits`` maps the names of policy's rate limits to decorators that throttle by source."""
     blueprint = Blueprint("web", __name__)
-    sign_in.add_to(blueprint, house, limits["sign_in"])
+    sign_in.add_to(blueprint, house, limits["sign_in"], limits["authorize"])
     invitation.add_to(blueprint, house, limits["invitation"])
     home.add_to(blueprint, house)
     static.add_to(blueprint, house)

@@ -33,6 +33,7 @@ from idp.web import forms
 from idp.web.house import DEVICE_AGE, House
 from idp.web.pages import name_of, page_for
 
+Limit = Callable[[Callable[..., Response]], Callable[..., Response]]
 Result = Looked | Wrong | Faulty | Gone | None
 
 
@@ -212,12 +213,12 @@ class Door:
         return enrol.choose_question(self.world, looked, values["question"], values["answer"])
 
 
-def add_to(blueprint: Blueprint, house: House, limited: Callable[[Callable[..., Response]], Callable[..., Response]]) -> None:
-    """Put the views of a sign-in into the blueprint; ``limited`` throttles answers by source address."""
+def add_to(blueprint: Blueprint, house: House, answers: Limit, beginnings: Limit) -> None:
+    """Put the views of a sign-in into the blueprint; answers and beginnings are throttled by source address."""
     door = Door(house)
-    blueprint.add_url_rule("/sign-in", "start", door.start, methods=["GET"])
+    blueprint.add_url_rule("/sign-in", "start", beginnings(door.start), methods=["GET"])
     blueprint.add_url_rule("/sign-in/<transaction>", "show", door.show, methods=["GET"])
-    blueprint.add_url_rule("/sign-in/<transaction>", "take", limited(door.take), methods=["POST"])
+    blueprint.add_url_rule("/sign-in/<transaction>", "take", answers(door.take), methods=["POST"])
 
 
 def _field(step: Step, fault: str) -> str:
