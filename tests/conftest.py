@@ -30,11 +30,8 @@ def new_house(tmp_path: Path) -> Iterator[Callable[..., House]]:
 
 
 @pytest.fixture(autouse=True)
-def _browsers_close(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+def _browsers_close(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every browser that a test opens is closed with it."""
-    if "house" not in request.fixturenames and "new_house" not in request.fixturenames:
-        yield
-        return
     opened: list[Person] = []
     born = Person.__post_init__
 

@@ -72,7 +72,7 @@ def forgeries(house: House, token: str) -> dict[str, str]:
         "no typ": f"{b64({name: value for name, value in header.items() if name != 'typ'})}.{b64(claims)}.{signature}",
         "not JSON": f"{b64(b'[1]')}.{b64(b'null')}.{signature}",
         "deep": f"{b64(b'[' * 5000)}.{b64(b'[' * 5000)}.{signature}",
-        "empty": "",
+        "a dot": ".",
         "dots": "..",
         "huge": "x" * 20_000,
         "not ASCII": "é.é.é",
@@ -91,7 +91,7 @@ def test_t20_t22_t23_t25_no_forged_token_is_taken_anywhere(new_house: Callable[.
         assert answer.status_code in (400, 401, 431), name
         if answer.status_code == 401:
             assert answer.headers["WWW-Authenticate"].startswith("Bearer")
-        assert house.introspect(forged or "x", "billing") == {"active": False}, name
+        assert house.introspect(forged, "billing") == {"active": False}, name
     backend = Bearer(house.url, BILLING)
     assert backend.claims(billing)["sub"] == person.account.id
     for name, forged in forgeries(house, billing).items():

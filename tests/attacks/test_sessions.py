@@ -375,6 +375,8 @@ def test_s14_chromium_follows_the_redirect_to_the_client_after_the_form(new_hous
         tab.fill("#username", person.username)
         tab.fill("#password", person.password)
         tab.click("button[type=submit]")
+        tab.wait_for_selector("#pin, .alert", timeout=15_000)
+        assert tab.locator("#pin").count() == 1, tab.inner_text("main")
         tab.fill("#pin", person.pin)
         tab.click("button[type=submit]")
         tab.wait_for_url(f"{PORTAL_CALLBACK}**", timeout=15_000)
