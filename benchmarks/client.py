@@ -100,13 +100,14 @@ def sign_in(client: Client, who: tuple[str, str, str], portal: Mapping[str, str]
     verifier = secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     wanted = {"resource": resource} if resource else {}
+    scope = "openid profile email" + (" billing:read" if resource else "")
     asked = {
         "response_type": "code",
         "client_id": "portal",
         "redirect_uri": REDIRECT,
         "state": "s",
         "nonce": "n",
-        "scope": "openid profile email billing:read",
+        "scope": scope,
         "code_challenge": challenge,
         "code_challenge_method": "S256",
         **wanted,
