@@ -33,9 +33,12 @@ KINDS: tuple[Kind, ...] = ("sqlite", "postgresql", "postgresql+redis")
 
 _OWN_REDIS_DATABASES = 1024
 _START_SECONDS = 60
+_ROOM_BYTES = 2 << 30
 _RUN = f"idp-tests-{os.getuid()}-{os.environ.get('PYTEST_XDIST_TESTRUNUID') or os.getpid()}"
 _ROOT = Path(tempfile.gettempdir()) / _RUN
+_KEPT = 10
 _numbers = itertools.count()
+_made: list[str] = []
 
 
 def postgres_url() -> str:
@@ -79,6 +82,11 @@ def _sqlite_template() -> Path:
 
 def _fresh_postgres() -> str:
     name = f"idp_{os.getpid()}_{next(_numbers)}"
+    _made.append(name)
+    if len(_made) > _KEPT:
+        # Eight megabytes each; one that is still open is left alone.
+        with contextlib.suppress(OperationalError):
+            _administer(f'DROP DATABASE IF EXISTS "{_made.pop(0)}"')
     _administer(f'CREATE DATABASE "{name}" TEMPLATE "{_postgres_template()}"')
     if "IDP_TEST_POSTGRES_URL" in os.environ:
         _at_exit(lambda: _administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
@@ -193,7 +201,7 @@ def _guard(name: str, root: Path) -> None:
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)
     start = {"postgres": _start_postgres, "redis": _start_redis}[name]
-    data = Path(tempfile.mkdtemp(prefix=f"idp-{name}-"))
+    data = Path(tempfile.mkdtemp(prefix=f"idp-{name}-", dir=_memory()))
     state = root / f"{name}.json"
     stop: Callable[[], None] = lambda: None  # noqa: E731
     try:
@@ -209,6 +217,14 @@ def _guard(name: str, root: Path) -> None:
             mine.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             root.rmdir()
+
+
+def _memory() -> str | None:
+    """A folder in memory, if there is one with room: a new database takes a twentieth of the time there."""
+    room = Path("/dev/shm")  # noqa: S108 - a fresh folder is made in it
+    if not os.access(room, os.W_OK) or shutil.disk_usage(room).free < _ROOM_BYTES:
+        return None
+    return str(room)
 
 
 def _publish(state: Path, answer: dict[str, str]) -> None:
@@ -277,9 +293,9 @@ def _run_postgres(programs: Path, data: Path) -> tuple[str, Callable[[], None]]:
     _await_postgres(url, server)
 
     def stop() -> None:
-        # "Immediate shutdown": nothing here is worth a checkpoint.
-        server.send_signal(signal.SIGQUIT)
-        server.wait(10)
+        # A "fast shutdown": whoever is still connected is sent away.
+        server.send_signal(signal.SIGINT)
+        server.wait(20)
 
     return url, stop
 
