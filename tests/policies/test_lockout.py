@@ -102,7 +102,7 @@ def test_the_owner_is_told_once():
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 4000)), max_size=120))
 def test_no_history_verifies_more_than_the_threshold_within_a_lock_period(history):
-    """However attempts are spread, no span of half an hour without a success holds more verifications than two windows' worth."""
+    """However attempts are spread, half an hour without a success holds fewer verifications than two thresholds."""
     counter, now, run = EMPTY, NOW, []
     for success, gap in history:
         now += timedelta(seconds=gap)

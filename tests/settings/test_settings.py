@@ -102,8 +102,10 @@ def test_the_environment_replaces_keys_with_their_types(config: Path, environ: d
         (
             "IDP_BRAND_LOGO",
             "//evil.example/x.svg",
-            "environment: IDP_BRAND_LOGO: neither a picture of the product's own nor one of this machine. "
-            "Give the path of a file that ends in .svg, .png, .webp.",
+            (
+                "environment: IDP_BRAND_LOGO: neither a picture of the product's own nor one of this machine. "
+                "Give the path of a file that ends in .svg, .png, .webp."
+            ),
         ),
         ("IDP_WXYZ", "", "environment: IDP_WXYZ: unknown variable. Unset it."),
         (
