@@ -100,7 +100,7 @@ def test_fine_pins(pin):
 
 @pytest.mark.parametrize(
     "pin", ["١٢٣٤٥٦", "１２３４５６", " 190476", "0190476", "19047", "1e5", "-19047", "19047.", "", "190476\n"]
-)  # noqa: RUF001
+)
 def test_what_is_no_pin(pin):
     assert pin_faults(pin, MARIA, POLICY.pin, reused=False) == ("pin_form",)
 
