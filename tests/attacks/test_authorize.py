@@ -51,7 +51,7 @@ REDIRECTS = [
     f"{PORTAL_CALLBACK}#",
     "http://löcalhost:8081/callback",
     "http://xn--lcalhost-o4a:8081/callback",
-    "http://localhoѕt:8081/callback",  # noqa: RUF001 - a Cyrillic letter
+    "http://localhoѕt:8081/callback",
     "javascript:alert(1)",
     "data:text/html,x",
     "file:///etc/passwd",

@@ -121,7 +121,7 @@ def test_a02_a_password_that_may_not_be_is_refused_with_a_clear_message(
     assert person.account.credential(Factor.PASSWORD) is None
 
 
-WEAK = "000000 123456 654321 112233 121212 123321 12345 1234567 12345a -28057 2e1057 28057 339988 ٢٨٠٥٧١ ２８０５７１"  # noqa: RUF001
+WEAK = "000000 123456 654321 112233 121212 123321 12345 1234567 12345a -28057 2e1057 28057 339988 ٢٨٠٥٧١ ２８０５７１"
 
 
 @pytest.mark.parametrize("pin", [*WEAK.split(), " 280571", "280571\n"])
@@ -167,7 +167,7 @@ def test_a02_an_answer_is_compared_without_regard_to_capitals_width_and_spaces(h
     person, code = house.invited()
     person.answer = "  Scuola   MANZONI "
     person.walk(person.open_invitation(code))
-    other = person.elsewhere(answer="ｓｃｕｏｌａ manzoni")  # noqa: RUF001 - full width
+    other = person.elsewhere(answer="ｓｃｕｏｌａ manzoni")
     house.clock.move(days=121)
     page = other.sign_in()
     assert other.signed_in(), page.text
