@@ -195,9 +195,9 @@ def _keep(world: World, session: Session, held: Session | None) -> None:
     """Keep the session, in the place of the one at hand: the same person's goes on, another's ends."""
     if held is not None and held.account_id == session.account_id:
         going_on = replace(session, public_id=held.public_id, created_at=held.created_at)
-        world.store.sessions.replace(held.id, going_on)
-        return
-    if held is not None:
+        if world.store.sessions.replace(held.id, going_on):
+            return
+    elif held is not None:
         world.store.sessions.end(held.id)
     world.store.sessions.put(session, world.policy.session.per_account)
 
