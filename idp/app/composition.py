@@ -14,11 +14,16 @@ def clock() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - the one place
 
 
+def desks(settings: Settings) -> int:
+    """How many hashes are computed at once: what settings say, or one a core."""
+    return settings.hashing.concurrent or os.cpu_count() or 1
+
+
 def make_vault(settings: Settings) -> Vault:
-    """The vault under the master key, with as many desks for hashing as there are cores unless settings say otherwise."""
+    """The vault under the master key."""
     hashing = settings.hashing
     hasher = Hasher(hashing.memory_kib, hashing.iterations, hashing.parallelism)
-    pool = HashPool(hashing.concurrent or len(os.sched_getaffinity(0)), hashing.queue)
+    pool = HashPool(desks(settings), hashing.queue)
     return Vault(settings.secrets.master_key, hasher, pool)
 
 

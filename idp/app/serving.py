@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, request
 
 from idp.app import health, logs
-from idp.app.composition import make_world
+from idp.app.composition import desks, make_world
 from idp.app.factory import create_app
 from idp.app.health import Health
 from idp.app.intake import Intake, close_idle
@@ -65,8 +65,7 @@ def load_application(directory: Path) -> "WSGIApplication":
 
 def threads(settings: Settings) -> int:
     """Threads of a worker: those that work, those that hash or wait to, and those that wait for slow bodies."""
-    hashing = settings.hashing
-    return settings.server.threads + (hashing.concurrent or os.cpu_count() or 1) + hashing.queue + BODY_ROOM
+    return settings.server.threads + desks(settings) + settings.hashing.queue + BODY_ROOM
 
 
 def _log_exception(exc_info: Any) -> None:
