@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -163,6 +164,17 @@ def test_t17_two_hundred_wrong_secrets_are_throttled_and_the_clients_own_still_w
     assert statuses[:50] == [401] * 50
     assert statuses[-1] == 429
     assert answers_of(house, basic("billing", house.secret("billing") or "")).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "postgresql+redis"])
+def test_t17_a_client_name_of_any_size_is_just_unknown(new_house: Callable[..., House], kind: str) -> None:
+    house = new_house(kind)
+    chance = secrets.token_urlsafe(40_000)
+    for name in (chance, "é" * 9000, "a\x1fb", "' OR 1=1 --", "x:y/z%"):
+        answer = answers_of(house, client_id=name, client_secret="x")
+        assert answer.status_code == 401, (name[:20], answer.text)
+        page = house.person().get("/authorize", params={"client_id": name[:3000]})
+        assert page.status_code == 400
 
 
 def test_t29_userinfo_tells_only_the_person_of_a_live_token_with_openid(house: House) -> None:

@@ -38,6 +38,19 @@ def test_s01_identifiers_planted_before_sign_in_are_never_adopted(house: House) 
     assert carrying(house, f"{SESSION}={planted[SESSION]}").status == 303
 
 
+def test_s01_a_device_planted_before_sign_in_does_not_become_known(house: House) -> None:
+    person = house.customer()
+    planted = "C" * 43
+    person.client.cookies.set(DEVICE, planted, domain="localhost.local", path="/")
+    person.sign_in()
+    assert person.signed_in()
+    stranger = person.elsewhere()
+    stranger.client.cookies.set(DEVICE, planted, domain="localhost.local", path="/")
+    stranger.try_password()
+    # Whoever planted it tries at the strangers' counter, not at one of their own.
+    assert house.counter(person.account).failures == 1
+
+
 def test_s01_a_new_sign_in_gives_a_new_session_and_the_old_one_is_dead(house: House) -> None:
     person = house.customer()
     person.sign_in()
