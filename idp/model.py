@@ -136,7 +136,7 @@ class SignIn:
     """A sign-in under way: facts only, the next step is derived from them at each request.
 
     ``id`` is the digest of the identifier in the address, ``browser`` the digest of the cookie it is bound to.
-    ``version`` guards the swap: of two answers at once, one is told to look again.
+    ``version`` guards the swap: of two answers at once, one is told to look again. ``finished``: a session came of it.
     """
 
     id: str
@@ -148,6 +148,7 @@ class SignIn:
     proofs: tuple[Proof, ...] = ()
     invitation: str | None = field(default=None, repr=False)
     consented: bool = False
+    finished: bool = False
     version: int = 0
 
 

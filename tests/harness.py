@@ -22,10 +22,10 @@ from urllib.parse import urlencode
 import httpx
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from idp.app import logs
 from idp.app.composition import make_world
 from idp.app.factory import create_app
-from idp.app.intake import Intake
-from idp.app.observe import Metrics, observed
+from idp.app.serving import fronted
 from idp.flows import invite
 from idp.flows.world import World
 from idp.model import Account, AccountState, AuditEntry, Client, Counter, Credential, Factor, Letter
@@ -290,14 +290,16 @@ def open_house(
         # What the key ring measures its rests with moves with the clock.
         with patch("idp.app.factory.time", SimpleNamespace(monotonic=lambda: clock().timestamp())):
             app = create_app(settings, world)
-        stack.enter_context(_served(settings, app, listener))
+        stack.enter_context(_served(settings, world, app, listener))
         yield House(settings, world, clock, said, app, kind)
 
 
 @contextmanager
-def _served(settings: Settings, app: Any, listener: socket.socket) -> Iterator[None]:
+def _served(settings: Settings, world: World, app: Any, listener: socket.socket) -> Iterator[None]:
     """The application behind its front, on a socket, each request in a thread of its own."""
-    front = observed(app, trusted_hops=0, intake=Intake(settings.server.max_body), metrics=Metrics())
+    # The descriptor itself: pytest's stand-ins for sys.stdout come and go.
+    logs.configure(settings.log.level, settings.log.format, open(1, "wb", buffering=0, closefd=False))  # noqa: SIM115
+    front = fronted(app, settings, world)
     server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=_Quiet, fd=listener.fileno())
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -9,15 +9,18 @@ from idp.vault import Busy
 from idp.web import House
 from idp.web.forms import Malformed
 
-_NAMES = {403: "forbidden", 404: "not_found", 405: "bad_request", 413: "bad_request", 429: "too_many"}
+_NAMES = {403: "forbidden", 404: "not_found", 405: "bad_request", 413: "bad_request", 429: "too_many", 503: "busy"}
 
 
 def add_to(app: Flask, house: House) -> None:
     """Register the handlers. Nobody gets in where the store is down: the answer is 503, never a way round."""
 
+    def page(status: int) -> Response:
+        return house.error(status, _NAMES.get(status, "bad_request" if status < 500 else "error"))  # noqa: PLR2004
+
     def http(error: HTTPException) -> Response:
         status = error.code or 500
-        answer = house.error(status, _NAMES.get(status, "bad_request" if status < 500 else "error"))  # noqa: PLR2004
+        answer = page(status)
         if status == 405:  # noqa: PLR2004
             answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         return answer
@@ -40,6 +43,7 @@ def add_to(app: Flask, house: House) -> None:
     def malformed(_: Malformed) -> Response:
         return house.error(400, "bad_request")
 
+    app.extensions["idp.error_page"] = page
     app.register_error_handler(HTTPException, http)
     app.register_error_handler(RateLimitExceeded, throttled)
     app.register_error_handler(Busy, busy)

@@ -38,8 +38,9 @@ def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> t
 
     def count_failure(client_id: str) -> bool:
         """Count a failed client authentication; whether there were too many from this source or for this client."""
-        return not all(
-            [limiter.limiter.hit(failures, "token_failures", key()), limiter.limiter.hit(failures, "client", client_id)]
-        )
+        counted = [limiter.limiter.hit(failures, "token_failures", key())]
+        if client_id in world.clients:
+            counted.append(limiter.limiter.hit(failures, "client", client_id))
+        return not all(counted)
 
     return pages, count_failure

@@ -25,8 +25,9 @@ from idp.app.logs import request_log
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# What a person or a machine is shown where the application itself cannot answer: content type and body.
-Notice = Callable[["WSGIEnvironment", HTTPStatus, str], tuple[str, bytes]]
+Headers = list[tuple[str, str]]
+# What a person or a machine is shown where the application itself cannot answer: headers and body.
+Notice = Callable[["WSGIEnvironment", HTTPStatus, str], tuple[Headers, bytes]]
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _READING: Final = frozenset({"GET", "HEAD"})
@@ -144,8 +145,7 @@ class Observed:
     def _noticed(
         self, environ: "WSGIEnvironment", status: HTTPStatus, request_id: str
     ) -> tuple[str, list[tuple[str, str]], bytes]:
-        kind, body = self._notice(environ, status, request_id)
-        headers = [*_NOTICE_HEADERS, ("Content-Type", kind), ("Content-Length", str(len(body)))]
+        headers, body = self._notice(environ, status, request_id)
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             headers.append(("Retry-After", _RETRY_AFTER_SECONDS))
         return _LINES[status.value], headers, body
@@ -183,12 +183,18 @@ def tell_fault(environ: "WSGIEnvironment", error: BaseException) -> None:
     structlog.get_logger().error("fault", exc_info=error, **known)
 
 
-def plain_notice(environ: "WSGIEnvironment", status: HTTPStatus, request_id: str) -> tuple[str, bytes]:
+def plain_notice(environ: "WSGIEnvironment", status: HTTPStatus, request_id: str) -> tuple[Headers, bytes]:
     """A few plain words for people, JSON for machines."""
-    if "text/html" in environ.get("HTTP_ACCEPT", ""):
-        return "text/plain; charset=utf-8", f"{status.phrase}. Reference: {request_id}\n".encode()
-    error = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request"
-    return "application/json", json.dumps({"error": error, "request_id": request_id}).encode()
+    kind, body = "text/plain; charset=utf-8", f"{status.phrase}. Reference: {request_id}\n".encode()
+    if not wants_page(environ):
+        error = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request"
+        kind, body = "application/json", json.dumps({"error": error, "request_id": request_id}).encode()
+    return [*_NOTICE_HEADERS, ("Content-Type", kind), ("Content-Length", str(len(body)))], body
+
+
+def wants_page(environ: "WSGIEnvironment") -> bool:
+    """Whether whoever asks is a browser with a person before it."""
+    return "text/html" in environ.get("HTTP_ACCEPT", "")
 
 
 def _collected(app: "WSGIApplication", environ: "WSGIEnvironment") -> tuple[str, list[tuple[str, str]], bytes]:

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,8 @@ from idp.app.composition import desks, make_world
 from idp.app.factory import create_app
 from idp.app.health import Health
 from idp.app.intake import Intake, close_idle
-from idp.app.observe import Metrics, observed, tell_fault
+from idp.app.observe import Headers, Metrics, Notice, observed, plain_notice, tell_fault, wants_page
+from idp.flows.world import World
 from idp.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -24,10 +27,14 @@ BODY_ROOM = 64
 KEPT_VARIABLES = ("HOME", "LANG", "LC_", "PATH", "PG", "PROMETHEUS_", "PYTHON", "SSL_CERT_", "TMP", "TZ")
 
 
-def make_application(settings: Settings, metrics: Metrics | None = None) -> "WSGIApplication":
+def make_application(settings: Settings) -> "WSGIApplication":
     """The whole WSGI application of these settings."""
     world = make_world(settings)
-    app = create_app(settings, world)
+    return fronted(create_app(settings, world), settings, world)
+
+
+def fronted(app: Flask, settings: Settings, world: World) -> "WSGIApplication":
+    """The application behind its front, with health beside it."""
     app.before_request_funcs.setdefault(None, []).insert(0, _note_route)
     app.log_exception = _log_exception  # type: ignore[method-assign]
     state = Health(health.checks(world.store, redis=settings.redis.url is not None))
@@ -35,9 +42,23 @@ def make_application(settings: Settings, metrics: Metrics | None = None) -> "WSG
         app,
         trusted_hops=settings.server.trusted_hops,
         intake=Intake(settings.server.max_body, room=BODY_ROOM, evict=close_idle),
-        metrics=metrics or Metrics(),
+        metrics=Metrics(),
         aside={"/healthz": state.alive, "/readyz": state.ready, **_published(app)},
+        notice=_page_of(app),
     )
+
+
+def _page_of(app: Flask) -> Notice:
+    """A refusal of the front as a page of the house for people, with its words and contacts; plain for machines."""
+
+    def notice(environ: "WSGIEnvironment", status: HTTPStatus, request_id: str) -> tuple[Headers, bytes]:
+        if not wants_page(environ):
+            return plain_notice(environ, status, request_id)
+        with app.request_context({**environ, "wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"}):
+            shown: Response = app.extensions["idp.error_page"](status)
+        return list(shown.headers), shown.get_data()
+
+    return notice
 
 
 def _published(app: Flask) -> "dict[str, WSGIApplication]":

@@ -63,6 +63,9 @@ def begin(world: World, ask: Ask, browser: str, held: tuple[Session, Account] | 
     now = world.clock()
     transaction = world.vault.token()
     proofs = entry.counting(held[0].proofs, ask) if held is not None else ()
+    if held is not None and not proofs and not ask.login_hint:
+        # Who has to sign in anew finds the name filled in; another may be typed over it.
+        ask = replace(ask, login_hint=held[1].username)
     account_id = held[1].id if held is not None and proofs else None
     lifetime = world.policy.session.sign_in_lifetime
     world.store.sign_ins.put(SignIn(digest(transaction), digest(browser), now, now + lifetime, ask, account_id, proofs))
@@ -115,8 +118,13 @@ def consent(world: World, looked: Looked) -> Answer:
 
 
 def finish(world: World, looked: Looked, held: Session | None = None) -> Opened | None:
-    """Turn a sign-in whose every proof is given into a session under a new identifier; None if it is not done."""
-    if not isinstance(looked.step, Done) or looked.account is None:
+    """Turn a sign-in whose every proof is given into a session under a new identifier, once.
+
+    None if it is not done, or if another answer has finished it: of two at once one gets the session.
+    """
+    if not isinstance(looked.step, Done) or looked.account is None or looked.sign_in.finished:
+        return None
+    if not world.store.sign_ins.swap(looked.sign_in, replace(looked.sign_in, finished=True)):
         return None
     now, account, source = looked.now, looked.account, looked.visit.source
     secret, device = world.vault.token(), source.device or world.vault.token()

@@ -92,6 +92,7 @@ def sign_in_document(sign_in: SignIn) -> str:
             "proofs": _proofs_out(sign_in.proofs),
             "invitation": sign_in.invitation,
             "consented": sign_in.consented,
+            "finished": sign_in.finished,
         }
     )
 
@@ -109,6 +110,7 @@ def sign_in_from(id_: str, version: int, document: str) -> SignIn:
         proofs=_proofs_in(members["proofs"]),
         invitation=members["invitation"],
         consented=members["consented"],
+        finished=members["finished"],
         version=version,
     )
 

@@ -1,6 +1,5 @@
 """What a browser carries: opaque cookies, the token that guards its forms, its language and where it comes from."""
 
-import hmac
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -57,15 +56,15 @@ class Cookies:
         values = request.cookies.getlist(self.name(what))
         return values[0] if len(values) == 1 and _TOKEN.fullmatch(values[0]) else None
 
-    def browser(self, request: Request) -> str | None:
-        """The identifier that this house gave the browser; a value made elsewhere is not adopted."""
-        values = request.cookies.getlist(self.name("browser"))
+    def signed(self, request: Request, what: str) -> str | None:
+        """An identifier that this house gave, as its mark shows; a value made elsewhere is not adopted."""
+        values = request.cookies.getlist(self.name(what))
         secret, _, mark = values[0].partition(".") if len(values) == 1 else ("", "", "")
-        return secret if secret and hmac.compare_digest(mark.encode(), self._mark(secret).encode()) else None
+        return secret if secret and self.vault.same(mark, self._mark(what, secret)) else None
 
-    def give_browser(self, response: Response, secret: str) -> None:
-        """Let the browser carry its identifier until it closes."""
-        self._set(response, "browser", f"{secret}.{self._mark(secret)}", None)
+    def give_signed(self, response: Response, what: str, secret: str, max_age: int | None = None) -> None:
+        """Let the browser carry an identifier with the mark of this house, for ``max_age`` seconds or until it closes."""
+        self._set(response, what, f"{secret}.{self._mark(what, secret)}", max_age)
 
     def give(self, response: Response, what: str, value: str, max_age: int | None = None) -> None:
         """Set one of the cookies, for ``max_age`` seconds or until the browser closes."""
@@ -83,8 +82,8 @@ class Cookies:
         """The token of a form, bound to the cookies given (OWASP: HMAC-based token pattern)."""
         return self.vault.keyed("form", "|".join(bound_to))
 
-    def _mark(self, secret: str) -> str:
-        return self.vault.keyed("browser", secret)[:32]
+    def _mark(self, what: str, secret: str) -> str:
+        return self.vault.keyed(f"cookie {what}", secret)[:32]
 
     def _set(self, response: Response, what: str, value: str, max_age: int | None) -> None:
         response.set_cookie(
@@ -93,7 +92,7 @@ class Cookies:
 
     def source(self, request: Request, bucket: str) -> Source:
         """Where the request comes from, as far as policy may know."""
-        return Source(bucket, self.read(request, "device"), agent_of(request.headers.get("User-Agent", ""))[0])
+        return Source(bucket, self.signed(request, "device"), agent_of(request.headers.get("User-Agent", ""))[0])
 
     def same_origin(self, request: Request) -> bool:
         """Whether a form was sent from a page of this house, as far as the browser says (Origin, Sec-Fetch-Site)."""

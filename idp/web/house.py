@@ -18,7 +18,8 @@ from idp.web.rendering import Pages
 # What every page tells the browser. A page of ours loads nothing from elsewhere, is framed nowhere and kept by no cache.
 _HEADERS = {
     "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
+    # Not "no-referrer": under it browsers send "Origin: null" with a form, and forms are held against their origin.
+    "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -66,7 +67,7 @@ class House:
     def browser_secret(self) -> str:
         """The browser's identifier, given now where it has none; ``page`` and ``away`` see to its cookie."""
         if "browser" not in g:
-            known = self.cookies.browser(request)
+            known = self.cookies.signed(request, "browser")
             g.browser, g.browser_new = known or self.world.vault.token(), known is None
         return str(g.browser)
 
@@ -85,7 +86,7 @@ class House:
     def genuine(self, purpose: str = "") -> bool:
         """Whether a form carries the token that was given to this browser, and came from a page of ours."""
         sent = request.form.getlist("csrf")
-        known = self.cookies.browser(request) is not None
+        known = self.cookies.signed(request, "browser") is not None
         return (
             known
             and self.cookies.same_origin(request)
@@ -114,7 +115,7 @@ class House:
 
     def away(self, address: str) -> Response:
         """See other: a form is never sent on (303, RFC 9700 4.12)."""
-        headers = {"Location": address, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+        headers = {"Location": address, "Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
         return self._dress(Response(status=303, headers=headers), None)
 
     def error(self, status: int, name: str, detail: str = "", *, retry_href: str | None = None) -> Response:
@@ -138,7 +139,7 @@ class House:
 
     def _dress(self, response: Response, spoken: str | None) -> Response:
         if g.get("browser_new"):
-            self.cookies.give_browser(response, g.browser)
+            self.cookies.give_signed(response, "browser", g.browser)
             g.browser_new = False
         if spoken and "ui_locales" in request.args and spoken != self.cookies_language():
             self.cookies.give_language(response, spoken)

@@ -27,7 +27,7 @@ Page = tuple[str, dict[str, Any]]
 
 def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> Page:  # noqa: C901, PLR0911 - a table
     """Template and context of a sign-in's present step."""
-    step = looked.step
+    step, done = looked.step, {"progress": _progress(looked, policy)}
     match step:
         case AskUsernameAndPassword(username):
             values = {"username": username or looked.sign_in.ask.login_hint[:128]}
@@ -35,26 +35,21 @@ def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> P
         case AskPin(length):
             return "pin.html", {"length": length}
         case ChoosePassword(username, shortest, longest) | ReplacePassword(username, shortest, longest):
-            return "choose_password.html", {
-                "username": username,
+            rules = {
                 "min_length": shortest,
                 "max_length": longest,
                 "letters_and_digits": policy.password.require_letters_and_digits,
+            }
+            return "choose_password.html", {
+                "username": username,
                 "replacing": isinstance(step, ReplacePassword),
-                "progress": _progress(looked, policy),
+                **done,
+                **rules,
             }
         case CreatePin(length) | ReplacePin(length):
-            return "create_pin.html", {
-                "length": length,
-                "replacing": isinstance(step, ReplacePin),
-                "progress": _progress(looked, policy),
-            }
+            return "create_pin.html", {"length": length, "replacing": isinstance(step, ReplacePin), **done}
         case ChooseQuestion(questions, shortest):
-            return "choose_question.html", {
-                "questions": questions,
-                "min_length": shortest,
-                "progress": _progress(looked, policy),
-            }
+            return "choose_question.html", {"questions": questions, "min_length": shortest, **done}
         case Reactivate(question):
             return "answer.html", {"kind": "reactivate", "question": question}
         case ExtraProof(question):

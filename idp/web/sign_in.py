@@ -163,21 +163,20 @@ class Door:
 
     def _finish(self, looked: Looked) -> Response:
         """Everything is proved: a session under a new identifier, and back to where the person was going."""
-        ask, held = looked.sign_in.ask, self.house.session()
+        held = self.house.session()
         opened = sign_in.finish(self.world, looked, held[0] if held else None)
-        if opened is None:
-            return self._gone()
-        if ask.parameters:
-            answer = self.house.away(f"/authorize/{looked.visit.transaction}")
-        else:
-            self.world.store.sign_ins.take(looked.sign_in.id, looked.now)
-            answer = self.house.away(self._home(self.world.clients.get(ask.client_id or "")))
-        self.house.cookies.give(answer, "session", opened.session)
-        self.house.cookies.give(answer, "device", opened.device, DEVICE_AGE)
+        answer = self.house.away(self._onward(looked))
+        if opened is not None:
+            self.house.cookies.give(answer, "session", opened.session)
+            self.house.cookies.give_signed(answer, "device", opened.device, DEVICE_AGE)
         return answer
 
-    def _home(self, client: Client | None) -> str:
-        """Where to go when no client waits for an answer: the portal that the invitation was for, or our own page."""
+    def _onward(self, looked: Looked) -> str:
+        """Back to the client that waits for an answer; else to the portal that the invitation was for, or our own page."""
+        ask = looked.sign_in.ask
+        if ask.parameters:
+            return f"/authorize/{looked.visit.transaction}"
+        client = self.world.clients.get(ask.client_id or "")
         if client is None or client.initiate_login_uri is None:
             return "/"
         return f"{client.initiate_login_uri}?{urlencode({'iss': self.world.issuer})}"
