@@ -1,0 +1,40 @@
+"""Every letter that a use case sends carries what its template needs: what is missing would be found out by a customer."""
+
+import ast
+from pathlib import Path
+
+from idp.post.letters import NEEDS
+
+FLOWS = Path(__file__).parents[2] / "idp" / "flows"
+
+
+def sent() -> dict[str, set[str]]:
+    """The letters that flows send, each with the names of its context."""
+    found: dict[str, set[str]] = {}
+    for path in FLOWS.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            contexts = {
+                target.id: {key.value for key in node.value.keys if isinstance(key, ast.Constant)}
+                for node in ast.walk(function)
+                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
+                for target in node.targets
+                if isinstance(target, ast.Name)
+            }
+            for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+                if isinstance(call.func, ast.Attribute) and call.func.attr == "send" and len(call.args) == 5:
+                    template, context = call.args[2], call.args[4]
+                    assert isinstance(template, ast.Constant)
+                    if isinstance(context, ast.Dict):
+                        names = {key.value for key in context.keys if isinstance(key, ast.Constant)}
+                    else:
+                        assert isinstance(context, ast.Name)
+                        names = contexts[context.id]
+                    found[template.value] = names
+    return found
+
+
+def test_each_letter_is_sent_with_all_it_needs():
+    letters = sent()
+    assert letters.keys() == NEEDS.keys()
+    assert {name: set(NEEDS[name]) - context for name, context in letters.items() if set(NEEDS[name]) - context} == {}
