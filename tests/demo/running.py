@@ -113,7 +113,6 @@ def started_demo(folder: Path) -> Iterator[Demo]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,
     )
     demo = Demo(port, temporary, process, mark)
     try:
