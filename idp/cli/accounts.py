@@ -5,7 +5,7 @@ import sys
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from idp.app.composition import make_world
 from idp.flows import assist, invite
@@ -73,7 +73,8 @@ def invite_again(username: str, client_id: str | None) -> None:
 def list_(after: str, limit: int) -> None:
     """List accounts and where they stand."""
     world = _world()
-    table = Table("id", "username", "name", "standing", "active since", box=None)
+    # An id that is cut off cannot be copied.
+    table = Table(Column("id", overflow="fold"), "username", "name", "standing", "active since", box=None)
     with world.store.read() as tx:
         for account in tx.accounts.list(after=after, limit=limit):
             table.add_row(account.id, account.username, account.full_name, *_stands(world, account))
