@@ -10,9 +10,8 @@ from werkzeug.serving import BaseWSGIServer
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tiny_provider import TinyProvider, running
-
 from examples import listen
+from tests.examples.tiny_provider import TinyProvider, running
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import pytest
 from flask.testing import FlaskClient
 from joserfc import jws
 from joserfc.jwk import ECKey
-from tiny_provider import BILLING, SERVICE, TinyProvider
 from werkzeug.test import TestResponse
 
 from examples import billing, service
 from examples.bearer import Bearer, Keys, Refusal
+from tests.examples.tiny_provider import BILLING, SERVICE, TinyProvider
 
 GOOD: dict[str, Any] = {"scope": "openid billing:read", "acr": "pwd+pin"}
 

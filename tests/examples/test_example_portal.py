@@ -6,11 +6,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from tiny_provider import TinyProvider
 from werkzeug.serving import BaseWSGIServer
 
 from examples import billing, listen, portal, service
 from examples.portal.texts import TEXTS
+from tests.examples.tiny_provider import TinyProvider
 
 
 @pytest.fixture

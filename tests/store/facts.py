@@ -80,6 +80,7 @@ def sign_in(**facts: Any) -> SignIn:
         proofs=PROOFS,
         invitation="i1",
         consented=True,
+        finished=True,
     )
     return dataclasses.replace(whole, **facts)
 
