@@ -172,12 +172,14 @@ def _neighbours(port: int, environ: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _thread(server: Any) -> Iterator[None]:
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         server.shutdown()
-        server.server_close()
+        # It closes its sockets itself; closed from here as well, the inbox's mail server would be stopped twice.
+        thread.join()
 
 
 @contextlib.contextmanager

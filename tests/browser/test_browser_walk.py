@@ -89,6 +89,7 @@ def signs_out(someone: Guest, given: str) -> None:
     someone.sees(someone.portal("signed_out"), "12-signed-out")
     expect(someone.page.locator("main")).to_contain_text(someone.portal("signed_out.everywhere"))
     shows_nothing_private(someone, given)
+    someone.page = someone.context.new_page()
     someone.begin()
     assert someone.page.locator("#username").input_value() == ""
 
