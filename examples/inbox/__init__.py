@@ -154,13 +154,14 @@ class InboxServer(ThreadedWSGIServer):
 
     def __init__(self, port: int, smtp_port: int, mailbox: Mailbox) -> None:
         super().__init__("127.0.0.1", port, create_app(mailbox), handler=QuietHandler)
-        self.smtp = Controller(mailbox, hostname="127.0.0.1", port=smtp_port, data_size_limit=LARGEST)
+        self.smtp: Controller | None = Controller(mailbox, hostname="127.0.0.1", port=smtp_port, data_size_limit=LARGEST)
         self.smtp.start()
 
     def server_close(self) -> None:
-        """Stop both."""
-        if self.smtp.server is not None:
-            self.smtp.stop()
+        """Stop both; werkzeug closes once more when it has served."""
+        smtp, self.smtp = self.smtp, None
+        if smtp is not None:
+            smtp.stop()
         super().server_close()
 
 

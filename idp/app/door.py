@@ -80,7 +80,6 @@ class FrontPages:
             csrf=csrf,
             locale=locale,
             targets=targets,
-            here="",
             back_href="/",
         )
 

@@ -110,7 +110,7 @@ def _redirect_uri(asking: Asking) -> Refusal | None:
         return None
     found = asking.clients.find(asking.client.id)
     if found is None or not found.redirects_to(given):
-        return Refusal("invalid_request", "The address to return to is not registered.", page=True)
+        return Refusal("invalid_redirect_uri", "The address to return to is not registered.", page=True)
     asking.redirect_uri = given
     return None
 

@@ -153,7 +153,7 @@ class Database:
 
     def close(self) -> None:
         """Let go of every connection."""
-        self._pool.empty()
+        self._pool.close()
         self.engine.dispose()
 
     def _say(self, link: Link, words: str) -> None:

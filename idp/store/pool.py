@@ -25,6 +25,7 @@ class Pool:
         # Appending to a list and popping from it are atomic.
         self._idle: list[Link] = []
         self._era = 0
+        self._closed = False
 
     def take(self) -> Link:
         """An idle connection, or a new one."""
@@ -43,12 +44,17 @@ class Pool:
     def give(self, link: Link, *, sound: bool = True) -> None:
         """Take a connection back; one that is broken, or older than the last ``empty``, is closed."""
         try:
-            if sound and link.era == self._era:
+            if sound and link.era == self._era and not self._closed:
                 self._idle.append(link)
             else:
                 link.driver.close()
         finally:
             self._free.release()
+
+    def close(self) -> None:
+        """Empty the pool for good: whoever still comes is served, and nothing is kept."""
+        self._closed = True
+        self.empty()
 
     def empty(self) -> None:
         """Close what is idle, and what is in use when it comes back."""

@@ -11,7 +11,6 @@ from idp.model import Source
 from idp.vault import Vault
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{20,64}")
-_YEAR: Final = 365 * 24 * 3600
 _AGENTS: Final = (("edg", "edge"), ("firefox", "firefox"), ("chrome", "chrome"), ("safari", "safari"))
 _VERSIONS: Final = {
     "edge": re.compile(r"Edg/(\d+)"),
@@ -71,8 +70,8 @@ class Cookies:
         self._set(response, what, value, max_age)
 
     def give_language(self, response: Response, locale: str) -> None:
-        """Remember the language chosen."""
-        self._set(response, "language", locale, _YEAR)
+        """Remember the language chosen until the browser closes: then a client's wish and the browser's own count again."""
+        self._set(response, "language", locale, None)
 
     def forget(self, response: Response, what: str) -> None:
         """Take a cookie back."""

@@ -48,9 +48,9 @@ class House:
     tested: Mapping[str, int] = field(default_factory=dict)
 
     def locale(self, wanted: str | None = None) -> str:
-        """The language of this answer: asked for in the address, by the client, chosen before, or the browser's own."""
-        asked = request.args.get("ui_locales") or wanted
-        return self.words.negotiate(asked, self.cookies_language(), request.headers.get("Accept-Language"))
+        """The language of this answer: asked for in the address, chosen before, the client's wish, or the browser's own."""
+        asked = " ".join(filter(None, (request.args.get("ui_locales"), self.cookies_language(), wanted)))
+        return self.words.negotiate(asked, None, request.headers.get("Accept-Language"))
 
     def cookies_language(self) -> str | None:
         """The language chosen before."""

@@ -93,8 +93,8 @@ def production(kind: Kind, folder: Path, **environ: str) -> Iterator[Production]
         {**kept, **said, "IDP_CONFIG": str(CONFIG), "PYTHONPATH": str(CONFIG.parent)},
         folder / "server.log",
     )
-    running.start()
     try:
+        running.start()
         yield running
     finally:
         running.stop()

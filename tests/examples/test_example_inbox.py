@@ -48,7 +48,7 @@ def test_a_mail_arrives_and_is_shown(web: httpx.Client, smtp_port: int) -> None:
     assert "<h1>Welcome</h1>" in first["html"]
     assert last["html"] == ""
     listing = web.get("/").text
-    assert 'http-equiv="refresh"' in listing
+    assert "Look for new ones" in listing
     assert "Benvenuta: è l&#39;invito" in listing
     designed = web.get(f"/m/{first['id']}").text
     assert 'sandbox="allow-popups allow-popups-to-escape-sandbox"' in designed

@@ -33,7 +33,7 @@ from tests.oauth.provider import BILLING, CALLBACK, ISSUER, SERVICE, Provider, a
 )
 def test_addresses_that_are_not_registered(provider: Provider, uri: str):
     provider.door.sign_in()
-    assert page_of(provider.authorize(redirect_uri=uri)) == "invalid_request"
+    assert page_of(provider.authorize(redirect_uri=uri)) == "invalid_redirect_uri"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_native_apps(provider: Provider, uri: str, good: bool):
     if good:
         assert response.headers["Location"].startswith(uri + "?code=")
     else:
-        assert page_of(response) == "invalid_request"
+        assert page_of(response) == "invalid_redirect_uri"
 
 
 @pytest.mark.parametrize(
