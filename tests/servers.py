@@ -25,6 +25,7 @@ from typing import Any, Literal
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
 
 from idp.store import Store, open_store
 
@@ -112,10 +113,10 @@ def _database_url(name: str) -> str:
 
 def _administer(sql: str) -> None:
     address = make_url(postgres_url()).set(drivername="postgresql+psycopg")
-    engine = create_engine(address, isolation_level="AUTOCOMMIT")
+    # No pool: what is refused, a database still in use, must leave no connection behind.
+    engine = create_engine(address, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with engine.connect() as connection:
         connection.exec_driver_sql(sql)
-    engine.dispose()
 
 
 def _fresh_redis() -> str:
