@@ -244,7 +244,7 @@ SPOILT: list[tuple[str, str, str]] = [
      "Use one of: chrome, edge, firefox, opera, safari, samsung.")),
     ('label = { en = "Helpdesk", it = "Assistenza" }', 'label = { en = "Helpdesk" }',
      ':{line}: brand.links[3].label: no label in "it". Write one for each of languages.'),
-    ('href = "tel:+442079460000"', 'href = "javascript:alert(1)"',
+    ('href = "mailto:help@norda.example"', 'href = "javascript:alert(1)"',
      ':{line}: brand.links[3].href: the scheme "javascript" runs or opens things in the browser. Use https.'),
     ('url = "sqlite:///var/idp.sqlite3"', 'url = "postgresql://u:canary@db/idp"',
      (":{line}: database.url: not an address of SQLite or PostgreSQL with its driver. "
