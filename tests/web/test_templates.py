@@ -123,10 +123,8 @@ def _samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
         leave = {"client_name": "My Account", "back_href": "http://localhost:8081/", "sign_out_href": "/sign-out"}
         yield f"refused-{why}", "refused", leave | {"why": why, "until": "14:35" if why is Refusal.LOCKED else None}
     yield "invitation", "invitation", FORM | {"sign_in_href": "/sign-in"}
-    yield "invitation-ready", "invitation", FORM | {"values": {"code": "K7QF-2MXA-9TRD"}}
+    yield "invitation-ready", "invitation", FORM | {"values": {"code": "E889-3KTN-QJQV-NC75-GASV-DMSV-WKVH-EMJ3"}}
     yield "invitation-wrong", "invitation", FORM | {"values": {"code": "K7QF"}, "errors": ("invitation",)}
-    pieces = ("password", "pin", "question")
-    yield "welcome", "welcome", {"name": "Giulia", "pieces": pieces, "continue_href": "/sign-in?id=9Qm"}
     portals = (("My Account", "http://localhost:8081/"), ("Order desk", "https://orders.norda.example/"))
     yield "home", "home", FORM | {"name": "Giulia", "portals": portals}
     yield "sign-out", "sign_out", FORM | {"back_href": "/"}
