@@ -35,7 +35,6 @@ class Opened:
 
     session: str
     device: str
-    sign_in: SignIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ def finish(world: World, looked: Looked, held: Session | None = None) -> Opened 
         }
         world.record(tx, now, "sign_in", "done", account=account, source=source, **facts)
     _keep(world, _session(world, looked, digest(secret)), held)
-    return Opened(secret, device, looked.sign_in)
+    return Opened(secret, device)
 
 
 def finished(world: World, transaction: str, browser: str, held: tuple[Session, Account] | None) -> Taken | Unfinished | None:
