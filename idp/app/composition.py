@@ -39,6 +39,7 @@ def make_world(settings: Settings, store: Store | None = None) -> World:
         issuer=settings.issuer,
         clock=clock,
         languages=settings.languages,
+        channels=frozenset({"mail", "sms"} if settings.sms.url is not None else {"mail"}),
     )
 
 

@@ -4,6 +4,7 @@ The count is committed before any hash is computed, so that parallel guesses can
 Whoever has nothing to verify (unknown, locked, without that secret) costs one hash all the same.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -17,6 +18,8 @@ from idp.vault import Busy, digest
 
 # Unknown names share this many counters: the work of counting is done, and no flood of names fills the table.
 DECOYS = 4096
+# The counter, beside those of devices, of passwords typed where a username reminder is asked for: it locks nothing else.
+REMINDER = "reminder"
 _SWAPS = 200
 _LONGEST = 4096
 
@@ -48,10 +51,15 @@ class Target:
         return found or Counter(self.subject, factor, self.device)
 
 
+def decoy(world: World, name: str) -> str:
+    """The subject that attempts at a name without account fall on."""
+    return f"decoy-{world.vault.chance('decoy', name) % DECOYS}"
+
+
 def target(world: World, tx: Transaction, who: Account | str, source: Source, now: datetime) -> Target:
-    """The counter that an attempt falls on: the account's, its known device's, or a decoy's for a name without account."""
+    """The counter that an attempt falls on: the account's, its known device's, or that of a decoy's subject."""
     account = who if isinstance(who, Account) else None
-    subject = who.id if isinstance(who, Account) else _decoy(world, who)
+    subject = who.id if isinstance(who, Account) else who
     rules, known = world.policy.lockout, None
     if source.device is not None and rules.known_device_counter:
         known = tx.devices.known(subject, digest(source.device), now, rules.known_device_lifetime)
@@ -65,6 +73,11 @@ def prove(world: World, now: datetime, aim: Target, factor: Factor, typed: str) 
     return _Attempt(world, now, aim, factor).run(typed)
 
 
+def prove_by(world: World, now: datetime, aim: Target, factor: Factor, right: Callable[[], bool]) -> Verdict:
+    """Try something that is not hashed (a code of an app, a recovery code): counted first, then ``right`` is asked once."""
+    return _Attempt(world, now, aim, factor).ask(right)
+
+
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     world: World
@@ -74,7 +87,7 @@ class _Attempt:
 
     def run(self, typed: str) -> Verdict:
         vault, prepared = self.world.vault, prepare(self.factor, typed[:_LONGEST])
-        held = self.aim.account.credential(self.factor) if self.aim.account is not None else None
+        held = self._held()
         with vault.place():
             counted = self._spend()
             if counted is None:
@@ -86,6 +99,18 @@ class _Attempt:
             if not vault.verify(prepared, held.hash):
                 return self._failed(Verdict.WRONG, counted)
             return self._succeeded(prepared, held, counted)
+
+    def ask(self, right: Callable[[], bool]) -> Verdict:
+        counted = self._spend()
+        if counted is None:
+            return self._failed(Verdict.SHUT, None)
+        return self._settled(counted, None) if right() else self._failed(Verdict.WRONG, counted)
+
+    def _held(self) -> Credential | None:
+        """The credential, unless its time is over."""
+        held = self.aim.account.credential(self.factor) if self.aim.account is not None else None
+        over = held is not None and held.expires_at is not None and held.expires_at <= self.now
+        return None if over else held
 
     def _spend(self) -> tuple[Counter, Counter] | None:
         """Count the attempt, committed; None where the factor is closed. A lost swap means that another attempt counted."""
@@ -103,10 +128,13 @@ class _Attempt:
     def _succeeded(self, prepared: str, held: Credential, counted: tuple[Counter, Counter]) -> Verdict:
         vault = self.world.vault
         renewed = vault.hash(prepared) if vault.outdated(held.hash) else None
+        return self._settled(counted, (held.hash, renewed) if renewed is not None else None)
+
+    def _settled(self, counted: tuple[Counter, Counter], rehash: tuple[str, str] | None) -> Verdict:
         with self.world.store.begin() as tx:
             self._refund(tx, counted[1])
-            if renewed is not None:
-                tx.accounts.rehash(self.aim.subject, self.factor, held.hash, renewed)
+            if rehash is not None:
+                tx.accounts.rehash(self.aim.subject, self.factor, *rehash)
             self._audit(tx, Verdict.RIGHT, counted[0])
         return Verdict.RIGHT
 
@@ -120,7 +148,8 @@ class _Attempt:
     def _failed(self, verdict: Verdict, counted: tuple[Counter, Counter] | None) -> Verdict:
         with self.world.store.begin() as tx:
             self._audit(tx, verdict, counted[0] if counted else None)
-            if counted is not None and lockout.just_locked(*counted) and self.aim.account is not None:
+            locked = counted is not None and self.aim.device != REMINDER and lockout.just_locked(*counted)
+            if locked and counted is not None and self.aim.account is not None:
                 self._tell_owner(tx, self.aim.account, counted[1])
         return verdict
 
@@ -144,10 +173,7 @@ class _Attempt:
             factor=self.factor,
             failures=before.failures if before else None,
             consecutive=before.consecutive if before else None,
-            device_class=DeviceClass.KNOWN if aim.device else DeviceClass.UNKNOWN,
+            device_class=DeviceClass.KNOWN if aim.device not in ("", REMINDER) else DeviceClass.UNKNOWN,
+            channel=REMINDER if aim.device == REMINDER else None,
             subject=None if aim.account else aim.subject,
         )
-
-
-def _decoy(world: World, name: str) -> str:
-    return f"decoy-{int(world.vault.keyed('decoy', name)[:8], 16) % DECOYS}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from idp.flows.attempt import Target, target
 from idp.flows.world import World
-from idp.model import Account, Factor, Proof, SignIn, Source
+from idp.model import Account, Ask, Factor, Proof, SignIn, Source
 from idp.policies import entry
 from idp.policies.steps import Step
 from idp.store import Transaction
@@ -43,15 +43,28 @@ def look(world: World, visit: Visit) -> Looked | None:
     return see(world, visit, sign_in, now)
 
 
+def under_way(world: World, visit: Visit, client_id: str | None, now: datetime) -> tuple[Visit, SignIn]:
+    """The sign-in that the visit names, or a new one that ends at ``client_id``'s portal."""
+    found = world.store.sign_ins.get(digest(visit.transaction), now) if visit.transaction else None
+    if found is not None and found.browser == digest(visit.browser):
+        return visit, found
+    visit = replace(visit, transaction=world.vault.token())
+    ends = now + world.policy.session.sign_in_lifetime
+    sign_in = SignIn(digest(visit.transaction), digest(visit.browser), now, ends, Ask(client_id=client_id))
+    world.store.sign_ins.put(sign_in)
+    return visit, sign_in
+
+
 def see(world: World, visit: Visit, sign_in: SignIn, now: datetime) -> Looked:
-    """Derive the step of a sign-in from the account as it is now."""
-    if sign_in.account_id is None:
+    """Derive the step of a sign-in from the account as it is now: the one proved, or the one that a recovery names."""
+    subject = sign_in.account_id or (sign_in.recovering.subject if sign_in.recovering else None)
+    if subject is None:
         nobody = Target("", None, visit.source)
         return Looked(visit, now, sign_in, None, nobody, entry.next_step(sign_in, None, world.policy, now))
     with world.store.read() as tx:
-        account = tx.accounts.by_id(sign_in.account_id)
+        account = tx.accounts.by_id(subject)
         sign_in = with_consent(world, tx, sign_in, now)
-        aim = target(world, tx, account or sign_in.account_id or "", visit.source, now)
+        aim = target(world, tx, account or subject, visit.source, now)
     step = entry.next_step(sign_in, account, world.policy, now, aim.counters)
     return Looked(visit, now, sign_in, account, aim, step)
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlencode
 
-from idp.flows.facts import Looked, Visit, advance, see
+from idp.flows.facts import Looked, Visit, advance, see, under_way
 from idp.flows.world import World
-from idp.model import Account, AccountState, Ask, Factor, Invitation, Proof, SignIn
+from idp.model import Account, AccountState, Factor, Invitation, Proof
 from idp.policies import credentials
 from idp.store import Taken, Transaction
 from idp.vault import digest
@@ -93,21 +93,9 @@ def accept(world: World, visit: Visit, code: str) -> Looked | None:
         world.record(tx, now, "invitation.opened", "done" if invitation else "refused", account=account_id, source=visit.source)
     if invitation is None:
         return None
-    visit, sign_in = _under_way(world, visit, invitation, now)
-    invited = replace(sign_in, account_id=invitation.account_id, invitation=invitation.digest, proofs=())
+    visit, sign_in = under_way(world, visit, invitation.client_id, now)
+    invited = replace(sign_in, account_id=invitation.account_id, invitation=invitation.digest, proofs=(), recovering=None)
     return advance(world, see(world, visit, invited, now), Proof(Factor.INVITATION, now))
-
-
-def _under_way(world: World, visit: Visit, invitation: Invitation, now: datetime) -> tuple[Visit, SignIn]:
-    """The sign-in that the invitation continues: the visit's own, or a new one that ends at the portal it was made for."""
-    found = world.store.sign_ins.get(digest(visit.transaction), now) if visit.transaction else None
-    if found is not None and found.browser == digest(visit.browser):
-        return visit, found
-    visit = replace(visit, transaction=world.vault.token())
-    ends = now + world.policy.session.sign_in_lifetime
-    sign_in = SignIn(digest(visit.transaction), digest(visit.browser), now, ends, Ask(client_id=invitation.client_id))
-    world.store.sign_ins.put(sign_in)
-    return visit, sign_in
 
 
 def _send(world: World, tx: Transaction, account: Account, client_id: str | None, now: datetime) -> None:

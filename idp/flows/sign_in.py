@@ -1,17 +1,21 @@
 """Signing in: begin, look, answer, finish. Each answer proves one thing and comes back to the derived step."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from idp.flows.attempt import Verdict, prove, target
+from idp.flows.attempt import Target, Verdict, decoy, prove, target
 from idp.flows.facts import Looked, advance, see, with_consent
+from idp.flows.keeping import spoken_digest as temporary_digest
 from idp.flows.world import World
 from idp.model import Account, Ask, Device, DeviceClass, Factor, Proof, Session, SignIn
-from idp.policies import entry, sessions
+from idp.policies import entry, proving, sessions
 from idp.policies.credentials import canonical_username
 from idp.policies.lifecycle import Standing, standing
 from idp.policies.steps import AskPin, AskUsernameAndPassword, Done, ExtraProof, GiveConsent, Reactivate, Step
 from idp.vault import digest
+
+_PRIMARY = (Factor.PASSWORD, Factor.PASSKEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,13 @@ def password(world: World, looked: Looked, username: str, typed: str) -> Answer:
     name = canonical_username(username)
     with world.store.read() as tx:
         account = tx.accounts.by_username(name)
-        aim = target(world, tx, account or name, looked.visit.source, now)
-    verdict = prove(world, now, aim, Factor.PASSWORD, typed)
+        aim = target(world, tx, account or decoy(world, name), looked.visit.source, now)
+    factor = Factor.TEMPORARY if _temporary(world, aim, typed, now) else Factor.PASSWORD
+    verdict = Verdict.RIGHT if factor is Factor.TEMPORARY else prove(world, now, aim, factor, typed)
     if verdict is not Verdict.RIGHT or account is None:
         return Wrong(looked)
     theirs = replace(looked, account=account, aim=aim, sign_in=_for(looked.sign_in, account))
-    return advance(world, theirs, Proof(Factor.PASSWORD, now)) or Gone()
+    return advance(world, theirs, Proof(factor, now), told="") or Gone()
 
 
 def pin(world: World, looked: Looked, typed: str) -> Answer:
@@ -130,8 +135,9 @@ def finish(world: World, looked: Looked, held: Session | None = None) -> Opened 
     with world.store.begin() as tx:
         known = looked.aim.device
         tx.devices.remember(Device(known or world.vault.token(16), account.id, digest(device), now, now))
-        if any(proof.at >= looked.sign_in.started_at and proof.factor is Factor.PASSWORD for proof in looked.step.proofs):
-            tx.accounts.signed_in(account.id, now)
+        anew = any(proof.at >= looked.sign_in.started_at and proof.factor in _PRIMARY for proof in looked.step.proofs)
+        if anew and not tx.accounts.signed_in(account.id, now):
+            return None
         facts: dict[str, Any] = {
             "proofs": [proof.factor for proof in looked.step.proofs],
             "device_class": DeviceClass.KNOWN if known else DeviceClass.UNKNOWN,
@@ -178,6 +184,24 @@ def usable_session(world: World, cookie: str) -> tuple[Session, Account] | None:
     return session, account
 
 
+def _temporary(world: World, aim: Target, typed: str, now: datetime) -> bool:
+    """Whether the password typed is the temporary one that was mailed; it is used up by this, whatever comes next.
+
+    Chance made it too long to be guessed, so it is neither counted nor locked: who was locked out comes back by it.
+    """
+    told = temporary_digest(world, typed)
+    held = aim.account.credential(Factor.TEMPORARY) if aim.account is not None else None
+    if aim.account is None or held is None or not world.vault.same(held.hash, told):
+        return False
+    with world.vault.place():
+        world.vault.verify_nothing(told)
+    with world.store.begin() as tx:
+        used = tx.accounts.spend_credential(aim.subject, Factor.TEMPORARY, held.hash, now)
+        outcome = "right" if used else "wrong"
+        world.record(tx, now, "attempt", outcome, account=aim.account, source=aim.source, factor=Factor.TEMPORARY)
+    return used
+
+
 def _proved(world: World, looked: Looked, factor: Factor, typed: str) -> Answer:
     if prove(world, looked.now, looked.aim, factor, typed) is not Verdict.RIGHT:
         return _wrong(world, looked)
@@ -217,5 +241,6 @@ def _for(sign_in: SignIn, account: Account) -> SignIn:
 
 def _session(world: World, looked: Looked, session_id: str) -> Session:
     now, rules = looked.now, world.policy.session
-    account_id, proofs = looked.sign_in.account_id or "", looked.sign_in.proofs
+    account_id = looked.sign_in.account_id or ""
+    proofs = proving.still_true(looked.sign_in.proofs, looked.account) if looked.account else ()
     return Session(session_id, world.vault.token(20), account_id, proofs, now, now, sessions.expires_at(now, now, rules))

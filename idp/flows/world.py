@@ -23,6 +23,8 @@ class World:
     issuer: str
     clock: Callable[[], datetime]
     languages: tuple[str, ...] = ("en", "it")
+    # The ways letters can take: "sms" where there is a gateway.
+    channels: frozenset[str] = frozenset({"mail"})
 
     def record(
         self,
@@ -59,3 +61,18 @@ class World:
         not_after = None if lifetime is None else now + lifetime
         letter = Letter(self.vault.token(16), channel, to or account.email, template, account.locale, context, now, not_after)
         tx.outbox.put(letter, self.vault.seal_json({"zone": account.zone, **context}))
+
+    def tell(
+        self,
+        tx: Transaction,
+        now: datetime,
+        template: str,
+        account: Account,
+        context: Mapping[str, Any],
+        *,
+        lifetime: timedelta | None = None,
+    ) -> None:
+        """Tell every address on file: by letter, and by text message where there is a number and a gateway."""
+        self.send(tx, now, template, account, context, lifetime=lifetime)
+        if account.mobile and "sms" in self.channels:
+            self.send(tx, now, template, account, context, lifetime=lifetime, to=account.mobile, channel="sms")

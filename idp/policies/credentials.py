@@ -50,6 +50,12 @@ def prepare_answer(typed: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", typed).casefold().split())
 
 
+def prepare_spoken(typed: str) -> str:
+    """A code or password that was read aloud, as compared: its letters and digits alone, whatever stands between them."""
+    folded = unicodedata.normalize("NFKC", typed[:_TYPED_MAX]).casefold()
+    return "".join(char for char in folded if char.isalnum())
+
+
 def prepare(factor: Factor, typed: str) -> str:
     """A secret in the form in which it is hashed and verified."""
     if factor is Factor.PASSWORD:

@@ -8,18 +8,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from idp.model import Account, Ask, Counter, Credential, Factor, Proof, SignIn
-from idp.policies import lockout, proving
+from idp.model import Account, Ask, Counter, Credential, Factor, Lost, Proof, SignIn
+from idp.policies import lockout, proving, recovery
 from idp.policies.credentials import must_replace
 from idp.policies.lifecycle import FACTOR_OF, Standing, required_pieces, standing
 from idp.policies.policy import Piece, Policy
 from idp.policies.steps import (
     AskPin,
+    AskSecondFactor,
     AskUsernameAndPassword,
     ChoosePassword,
     ChooseQuestion,
     CreatePin,
     Done,
+    EnrolSecondFactor,
     ExtraProof,
     GiveConsent,
     Reactivate,
@@ -58,10 +60,16 @@ class Facts:
 def next_step(
     sign_in: SignIn, account: Account | None, policy: Policy, now: datetime, counters: Iterable[Counter] = ()
 ) -> Step:
-    """The step that comes next at ``now``. ``counters`` are those of the account for the device at hand."""
+    """The step that comes next at ``now``. ``counters`` are those of the account for the device at hand.
+
+    While a recovery is under way nothing else is asked; a forgotten PIN is recovered only behind a correct password.
+    """
+    recovering = sign_in.recovering
+    if recovering is not None and recovering.lost is not Lost.PIN:
+        return recovery.next_step(recovering, policy, account.username if account is not None else "")
     if account is None:
-        return AskUsernameAndPassword()
-    proofs = counting(sign_in.proofs, sign_in.ask)
+        return AskUsernameAndPassword(told=sign_in.told)
+    proofs = proving.still_true(counting(sign_in.proofs, sign_in.ask), account)
     facts = Facts(sign_in, account, proofs, tuple(counters), policy, now)
     for rule in WALK:
         step = rule(facts)
@@ -76,8 +84,11 @@ def counting(proofs: Iterable[Proof], ask: Ask) -> tuple[Proof, ...]:
 
 
 def _identify(facts: Facts) -> Step | None:
-    """A password, or an invitation while no password has been chosen: nothing about an account is told before."""
-    if facts.proved(Factor.PASSWORD):
+    """A password, or an invitation while no password has been chosen: nothing about an account is told before.
+
+    A passkey stands for the password where policy says so; a temporary password opens no more than the choice of a new one.
+    """
+    if facts.proved(Factor.PASSWORD) or facts.proved(Factor.TEMPORARY) or _by_passkey(facts):
         return None
     if facts.proved(Factor.INVITATION) and facts.account.credential(Factor.PASSWORD) is None:
         return None
@@ -102,9 +113,17 @@ def _standing(facts: Facts) -> Step | None:
 
 
 def _replace_password(facts: Facts) -> Step | None:
-    if must_replace(facts.account.credential(Factor.PASSWORD), facts.policy, facts.now):
+    temporary = not (facts.proved(Factor.PASSWORD) or _by_passkey(facts)) and facts.proved(Factor.TEMPORARY)
+    if temporary or must_replace(facts.account.credential(Factor.PASSWORD), facts.policy, facts.now):
         return ReplacePassword(facts.account.username, *_password_length(facts.policy))
     return None
+
+
+def _recover_pin(facts: Facts) -> Step | None:
+    recovering = facts.sign_in.recovering
+    if recovering is None or recovering.subject != facts.account.id or not facts.policy.pin.enabled:
+        return None
+    return recovery.next_step(recovering, facts.policy)
 
 
 def _pieces(facts: Facts) -> Step | None:
@@ -127,8 +146,8 @@ def _create(piece: Piece, facts: Facts) -> Step:
 
 
 def _prove(held: Credential, facts: Facts) -> Step | None:
-    if held.factor is Factor.PIN and not facts.proved(Factor.PIN):
-        return facts.closed(Factor.PIN) or AskPin(facts.policy.pin.length)
+    if held.factor is Factor.PIN and not facts.proved(Factor.PIN) and not _by_passkey(facts):
+        return facts.closed(Factor.PIN) or AskPin(facts.policy.pin.length, facts.sign_in.told)
     return None
 
 
@@ -137,6 +156,17 @@ def _replace_pin(facts: Facts) -> Step | None:
     if facts.policy.pin.enabled and must_replace(pin, facts.policy, facts.now):
         return ReplacePin(facts.policy.pin.length)
     return None
+
+
+def _second_factor(facts: Facts) -> Step | None:
+    """Who has a factor stronger than the PIN is asked for it; who must have one and has none sets it up."""
+    if any(facts.proved(factor) for factor in proving.STRONG):
+        return None
+    held = proving.second_factors(facts.account)
+    if held:
+        return facts.closed(Factor.TOTP) or AskSecondFactor((*held, "recovery_code"))
+    offered = proving.offered_second_factors(facts.policy)
+    return EnrolSecondFactor(offered) if facts.policy.second_factor.required and offered else None
 
 
 def _reactivate(facts: Facts) -> Step | None:
@@ -174,12 +204,18 @@ WALK: tuple[Callable[[Facts], Step | None], ...] = (
     _person,
     _standing,
     _replace_password,
+    _recover_pin,
     _pieces,
     _replace_pin,
+    _second_factor,
     _reactivate,
     _level,
     _consent,
 )
+
+
+def _by_passkey(facts: Facts) -> bool:
+    return facts.policy.second_factor.passkey == "sign_in" and facts.proved(Factor.PASSKEY)
 
 
 def _question(facts: Facts) -> str | None:

@@ -34,7 +34,7 @@ class Finding:
 def contradictions(policy: Policy) -> list[Finding]:
     """Every contradiction of ``policy`` with itself, in the order of its sections; none where it can be lived by."""
     judges = (_credentials, _lockout, _inactivity, _reminders, _session, _recovery, _answers, _codes, _enrolment)
-    more = (_registration, _step_up, _consent, _rate_limits, _tokens)
+    more = (_registration, _second_factor, _step_up, _consent, _rate_limits, _tokens)
     return [finding for judge in (*judges, *more) for finding in judge(policy)]
 
 
@@ -116,7 +116,12 @@ def _session(policy: Policy) -> Iterator[Finding]:
 
 
 def _recovery(policy: Policy) -> Iterator[Finding]:
-    ends = {"username": {"mail_username"}, "password": {"mail_temporary", "choose_new"}, "pin": {"mail_new", "choose_new"}}
+    ends = {
+        "username": {"mail_username"},
+        "password": {"mail_temporary", "choose_new"},
+        "username_and_password": {"mail_temporary"},
+        "pin": {"mail_new", "choose_new"},
+    }
     for name, allowed in ends.items():
         method: RecoveryMethod = getattr(policy.recovery, name)
         key = f"recovery.{name}"
@@ -127,6 +132,9 @@ def _recovery(policy: Policy) -> Iterator[Finding]:
         if method.then not in allowed:
             what = f'"{method.then}" does not recover a {name}'
             yield Finding(f"{key}.then", what, f"Write {' or '.join(_quoted(end) for end in sorted(allowed))}.")
+        if "passkey" in method.prove_by:
+            what = 'the proof "passkey" recovers nothing: who has one signs in with it'
+            yield Finding(f"{key}.prove_by", what, 'Write another proof, such as "email_code".')
         if name != "username" and not method.prove_by and method.then == "choose_new":
             what = f"a new {name} could be chosen without any proof"
             yield Finding(f"{key}.prove_by", what, 'List at least one proof, such as "email_code".', (f"{key}.then",))
@@ -139,7 +147,7 @@ def _answers(policy: Policy) -> Iterator[Finding]:
     asked: dict[str, tuple[Proving, ...]] = {"step_up.extra_by": policy.step_up.extra_by}
     if policy.inactivity.suspend_after is not None:
         asked["inactivity.reactivate_by"] = policy.inactivity.reactivate_by
-    for name in ("username", "password", "pin"):
+    for name in ("username", "password", "username_and_password", "pin"):
         method: RecoveryMethod = getattr(policy.recovery, name)
         if method.enabled and (name != "pin" or policy.pin.enabled):
             asked[f"recovery.{name}.prove_by"] = method.prove_by
@@ -207,6 +215,14 @@ def _registration(policy: Policy) -> Iterator[Finding]:
         yield Finding("registration.purge_unconfirmed_after", what, remedy, ("registration.code_lifetime",))
 
 
+def _second_factor(policy: Policy) -> Iterator[Finding]:
+    rules = policy.second_factor
+    if rules.required and not rules.totp and rules.passkey == "off":
+        what = "a second factor is required but none is offered"
+        remedy = 'Set second_factor.totp to true, or second_factor.passkey to "second".'
+        yield Finding("second_factor.required", what, remedy, ("second_factor.totp", "second_factor.passkey"))
+
+
 def _step_up(policy: Policy) -> Iterator[Finding]:
     level, pin = policy.step_up.sign_in, policy.pin.enabled
     key, also = "step_up.sign_in", ("pin.enabled",)
@@ -216,6 +232,9 @@ def _step_up(policy: Policy) -> Iterator[Finding]:
     if level == "pwd" and pin:
         what = '"pwd" is less than a sign-in with a PIN reaches'
         yield Finding(key, what, 'Write "pwd+pin", or set pin.enabled to false.', also)
+    if level == "mfa" and not policy.second_factor.required:
+        what = '"mfa" can\'t be reached by those without a second factor: second_factor.required is false'
+        yield Finding(key, what, "Write a lower level, or require a second factor.", ("second_factor.required",))
     if level == "extra" and not policy.step_up.extra_by:
         yield Finding(key, '"extra" can\'t be reached: step_up.extra_by is empty', "List a proof there.", ("step_up.extra_by",))
 

@@ -59,6 +59,16 @@ def unlock(counter: Counter) -> Counter:
     return replace(counter, failures=0, window_from=None, locked_until=None)
 
 
+def recovered(counter: Counter, lifts: bool) -> Counter:
+    """The counter after a finished reset: opened altogether, or, where policy says so, only if it was disabled."""
+    return refund(counter) if lifts else replace(counter, disabled_at=None, consecutive=0)
+
+
+def disable(counter: Counter, now: datetime) -> Counter:
+    """Close the factor until a reset: its owner has said that somebody else is at it."""
+    return replace(counter, disabled_at=now)
+
+
 def just_locked(before: Counter, after: Counter) -> bool:
     """Whether this attempt is the one that closed the factor, so that the owner is told once."""
     return (before.locked_until, before.disabled_at) != (after.locked_until, after.disabled_at) and (

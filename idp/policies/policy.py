@@ -57,6 +57,13 @@ class Pin:
     )
     history: int = rule(1, "How many former PINs may not be chosen again.", floor=0, ceiling=24)
     change_after_reset: bool = rule(True, "Whether a PIN sent by mail must be changed at the next sign-in.")
+    mailed_lifetime: timedelta = rule(
+        24 * HOURS,
+        "How long a mailed PIN that must be changed works.",
+        floor=5 * MINUTES,
+        ceiling=24 * HOURS,
+        source="ASVS 6.4.1",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +216,9 @@ class RecoveryMethod:
     identify_by: tuple[Literal["username", "email", "name"], ...] = rule(
         ("username", "email"), "What the person types to be found."
     )
-    prove_by: tuple[Proving, ...] = rule(("answer",), "Proofs demanded before anything is sent or changed.")
+    prove_by: tuple[Proving, ...] = rule(
+        ("answer",), "What must be proved before anything is sent or changed: the first of these that the person has."
+    )
     then: Literal["mail_temporary", "mail_new", "mail_username", "choose_new"] = rule(
         "mail_temporary", "What a valid proof leads to."
     )
@@ -224,9 +233,18 @@ class Recovery:
         metadata={"doc": "Forgotten username."},
     )
     password: RecoveryMethod = field(default=RecoveryMethod(), metadata={"doc": "Forgotten password."})
+    username_and_password: RecoveryMethod = field(
+        default=RecoveryMethod(enabled=False, identify_by=("name", "email")),
+        metadata={"doc": "Both forgotten, on one page; the letter names the username too."},
+    )
     pin: RecoveryMethod = field(
         default=RecoveryMethod(identify_by=("username",), then="mail_new"),
         metadata={"doc": "Forgotten PIN, after a correct password only."},
+    )
+    answer_needs_mailbox: bool = rule(
+        True,
+        "Whether an answer that leads to choosing a new password or PIN needs a mailed code beside it.",
+        source="ASVS 6.4.2; NIST SP 800-63B-4 3.1.1.2(8)",
     )
     code_length: int = rule(6, "Digits of a mailed code.", floor=4, ceiling=12, source="NIST SP 800-63B-4 3.1.3.2")
     code_lifetime: timedelta = rule(10 * MINUTES, "How long a mailed code works.", floor=2 * MINUTES, ceiling=24 * HOURS)
@@ -234,6 +252,36 @@ class Recovery:
     codes_per_day: int = rule(5, "Codes an account may be sent in a day; a resend never resets the tries.", floor=1, ceiling=20)
     lifts_lockout: bool = rule(True, "Whether a finished reset lifts the lock.")
     sign_in_after: bool = rule(False, "Whether the person is signed in at the end.")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What follows when a person changes a secret or an address in My Profile, or resets it."""
+
+    end_others: Literal["always", "choose"] = rule(
+        "always",
+        "Whether other sessions, refresh tokens and remembered devices always end, or the person chooses.",
+        source="ASVS 7.4.3",
+    )
+    alarm_lifetime: timedelta = rule(
+        72 * HOURS, "How long the link “this wasn't me” in the letter about a change works.", floor=1 * HOURS, ceiling=30 * DAYS
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactor:
+    """Factors stronger than the PIN: an authenticator app (TOTP) and passkeys. Who has set one up is always asked for it."""
+
+    required: bool = rule(False, "Whether everyone must set one up before the first session.", source="ASVS 6.3.3")
+    totp: bool = rule(True, "Whether an authenticator app is offered.")
+    passkey: Literal["off", "second", "sign_in"] = rule(
+        "second",
+        "Whether passkeys are offered: as a second factor, or also as the whole sign-in.",
+        source="NIST SP 800-63B-4 3.1.7",
+    )
+    recovery_codes: int = rule(
+        10, "One-time codes given with the first second factor, for the day it is lost.", floor=4, ceiling=20
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +323,8 @@ class RateLimits:
     sign_in: str = rule("60/minute", "Answers to a sign-in page.")
     invitation: str = rule("20/minute", "Invitation codes tried.")
     recovery: str = rule("10/minute", "Recoveries begun.")
+    recovery_everywhere: str = rule("600/minute", "Recoveries begun from all addresses together.")
+    change: str = rule("30/minute", "Changes tried in My Profile.")
     registration: str = rule("10/minute", "Registrations begun.")
     token_failures: str = rule("60/minute", "Failed client authentications.", source="RFC 6749 2.3.1")
     authorize: str = rule("300/minute", "Authorization requests.")
@@ -329,6 +379,8 @@ class Policy:
     session: Session = field(default_factory=Session)
     recovery: Recovery = field(default_factory=Recovery)
     registration: Registration = field(default_factory=Registration)
+    change: Change = field(default_factory=Change)
+    second_factor: SecondFactor = field(default_factory=SecondFactor)
     step_up: StepUp = field(default_factory=StepUp)
     consent: Consent = field(default_factory=Consent)
     retention: Retention = field(default_factory=Retention)

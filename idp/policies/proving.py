@@ -15,9 +15,12 @@ _AMR = {
     Factor.ANSWER: "kba",
     Factor.CODE: "otp",
     Factor.TOTP: "otp",
+    Factor.RECOVERY_CODE: "otp",
     Factor.PASSKEY: "hwk",
 }
-_EXTRA: dict[Proving, Factor] = {
+# Each is stronger than the PIN: something the person has.
+STRONG = frozenset({Factor.TOTP, Factor.RECOVERY_CODE, Factor.PASSKEY})
+FACTOR_OF: dict[Proving, Factor] = {
     "answer": Factor.ANSWER,
     "email_code": Factor.CODE,
     "sms_code": Factor.CODE,
@@ -26,14 +29,32 @@ _EXTRA: dict[Proving, Factor] = {
 }
 
 
+def still_true(proofs: Iterable[Proof], account: Account) -> tuple[Proof, ...]:
+    """The proofs that rest on no secret replaced since: an old password proves nothing once there is a new one."""
+    held = {credential.factor: credential.set_at for credential in account.credentials}
+    return tuple(proof for proof in proofs if proof.factor not in held or proof.at >= held[proof.factor])
+
+
+def second_factors(account: Account) -> tuple[str, ...]:
+    """The factors stronger than the PIN that the account holds."""
+    return tuple(str(factor) for factor in (Factor.TOTP, Factor.PASSKEY) if account.credential(factor) is not None)
+
+
+def offered_second_factors(policy: Policy) -> tuple[str, ...]:
+    """The factors stronger than the PIN that policy offers."""
+    rules = policy.second_factor
+    on = {Factor.TOTP: rules.totp, Factor.PASSKEY: rules.passkey != "off"}
+    return tuple(str(factor) for factor in on if on[factor])
+
+
 def acr(proofs: Iterable[Proof], policy: Policy, now: datetime) -> Level:
     """The assurance level that proofs reach at ``now``; "extra" lasts as long as policy says, the others with the session."""
     held = {proof.factor for proof in proofs if proof.factor in _AMR}
-    if Factor.PASSKEY in held or (Factor.PASSWORD in held and Factor.TOTP in held):
+    if Factor.PASSKEY in held or (Factor.PASSWORD in held and held & STRONG):
         return "mfa"
     fresh = {proof.factor for proof in proofs if now - proof.at <= policy.step_up.fresh_for}
     signed_in = Factor.PASSWORD in held and (Factor.PIN in held or not policy.pin.enabled)
-    if signed_in and fresh & {_EXTRA[way] for way in policy.step_up.extra_by}:
+    if signed_in and fresh & {FACTOR_OF[way] for way in policy.step_up.extra_by}:
         return "extra"
     return "pwd+pin" if Factor.PASSWORD in held and Factor.PIN in held else "pwd"
 

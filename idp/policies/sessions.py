@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from idp.model import Account, Session
-from idp.policies import policy
+from idp.policies import policy, proving
 
 
 def expires_at(created_at: datetime, last_seen_at: datetime, rules: policy.Session) -> datetime:
@@ -12,8 +12,14 @@ def expires_at(created_at: datetime, last_seen_at: datetime, rules: policy.Sessi
 
 
 def counts(session: Session, account: Account, rules: policy.Session, now: datetime) -> bool:
-    """Whether a session is still good: in time under today's policy, and begun after the account's last cut."""
+    """Whether a session is still good.
+
+    In time under today's policy, begun after the account's last cut, and resting on no secret that was replaced since.
+    """
     if now >= min(session.expires_at, expires_at(session.created_at, session.last_seen_at, rules)):
+        return False
+    true = {proof.factor for proof in proving.still_true(session.proofs, account)}
+    if any(proof.factor not in true for proof in session.proofs):
         return False
     return account.sessions_valid_from is None or session.created_at >= account.sessions_valid_from
 

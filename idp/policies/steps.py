@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from idp.model import Proof
+from idp.model import Lost, Proof
 
 
 class Refusal(StrEnum):
@@ -22,16 +22,21 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AskUsernameAndPassword:
-    """The sign-in page. ``username`` is shown and kept where the person is already known (re-authentication)."""
+    """The sign-in page. ``username`` is shown and kept where the person is already known (re-authentication).
+
+    ``told`` names good news to begin with ("password_replaced").
+    """
 
     username: str = ""
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AskPin:
-    """The PIN page, reached only by a correct password."""
+    """The PIN page, reached only by a correct password; ``told`` as on the sign-in page ("pin_sent")."""
 
     length: int
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,54 @@ class ExtraProof:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerToRecover:
+    """Recovery: the security question of whoever was named, or one that a person of that name might have."""
+
+    lost: Lost
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnterCode:
+    """Recovery: a code, sent by "email" or "sms", or shown by the authenticator app ("totp")."""
+
+    lost: Lost
+    length: int
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResetByCode:
+    """Recovery: the code that was sent, and on the same page the new password."""
+
+    length: int
+    channel: str
+    min_length: int
+    max_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailSent:
+    """Recovery: if anyone matched, a letter is on its way. The words are the same for all."""
+
+    lost: Lost
+
+
+@dataclass(frozen=True, slots=True)
+class AskSecondFactor:
+    """The factor stronger than the PIN: ``ways`` lists "totp", "passkey" and "recovery_code" as far as the person has them."""
+
+    ways: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolSecondFactor:
+    """Policy demands a second factor and there is none yet: ``ways`` are those offered."""
+
+    ways: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class GiveConsent:
     """A client that is not the operator's own asks for something not yet allowed to it."""
 
@@ -111,6 +164,7 @@ class Done:
     proofs: tuple[Proof, ...]
 
 
+RecoveryStep = AnswerToRecover | EnterCode | ResetByCode | MailSent
 Step = (
     AskUsernameAndPassword
     | AskPin
@@ -121,6 +175,9 @@ Step = (
     | ChooseQuestion
     | Reactivate
     | ExtraProof
+    | RecoveryStep
+    | AskSecondFactor
+    | EnrolSecondFactor
     | GiveConsent
     | Refused
     | Done

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from idp.model import Account, AccountState, Credential, Factor
 from idp.store.codec import decode, encode, storable
@@ -34,7 +34,8 @@ ACCOUNT_COLUMNS = (
     _a.sessions_valid_from,
 )
 _WIDTH = len(ACCOUNT_COLUMNS)
-_CREDENTIAL_COLUMNS = (_c.factor, _c.hash, _c.set_at, _c.must_change, _c.question)
+_CREDENTIAL_COLUMNS = (_c.factor, _c.hash, _c.set_at, _c.must_change, _c.question, _c.expires_at, _c.last_step)
+_CHANGING = ("hash", "set_at", "must_change", "question", "expires_at", "last_step")
 _STATES = {state.value: state for state in AccountState}
 _FACTORS = {factor.value: factor for factor in Factor}
 
@@ -57,7 +58,7 @@ _ADD_CREDENTIAL = Statement(insert(credentials))
 _SET_CREDENTIAL = conflicting(
     lambda into: (statement := into(credentials)).on_conflict_do_update(
         index_elements=[_c.account_id, _c.factor],
-        set_={name: statement.excluded[name] for name in ("hash", "set_at", "must_change", "question")},
+        set_={name: statement.excluded[name] for name in _CHANGING},
     )
 )
 _this_one = (_c.account_id == bindparam("account")) & (_c.factor == bindparam("kind"))
@@ -81,6 +82,18 @@ _FORGET_FORMER = Statement(
         _h.id.not_in(_former.with_only_columns(_h.id).scalar_subquery()),
     )
 )
+_DROP = Statement(delete(credentials).where(_this_one))
+_SPEND = Statement(
+    update(credentials)
+    .where(_this_one, _c.hash == bindparam("old"), _c.expires_at > bindparam("now"))
+    .values(expires_at=bindparam("now", type_=_c.expires_at.type))
+)
+_USE_STEP = Statement(
+    update(credentials)
+    .where(_this_one, or_(_c.last_step.is_(None), _c.last_step < bindparam("step")))
+    .values(last_step=bindparam("step"))
+)
+_LOCK = Statement(select(_a.id).where(_a.id == bindparam("id")).with_for_update())
 _REHASH = Statement(update(credentials).where(_this_one, _c.hash == bindparam("old")).values(hash=bindparam("new")))
 
 
@@ -92,9 +105,15 @@ def _setting(**columns: str) -> Statement:
 
 _SET_STATE = _setting(state="to", state_at="now")
 _ENROLLED = _setting(state="to", state_at="now", enrolled_at="now")
-_SIGNED_IN = _setting(last_sign_in_at="now")
+_SET_EMAIL = _setting(email="to", email_key="key")
+_SET_MOBILE = _setting(mobile="to")
 _REACTIVATED = _setting(reactivated_at="now")
 _VALID_FROM = _setting(sessions_valid_from="now")
+_SIGNED_IN = Statement(
+    update(accounts)
+    .where(_a.id == bindparam("account"), or_(_a.sessions_valid_from.is_(None), _a.sessions_valid_from <= bindparam("now")))
+    .values(last_sign_in_at=bindparam("now", type_=_a.last_sign_in_at.type))
+)
 
 
 def email_key(email: str) -> str:
@@ -136,8 +155,8 @@ def _accounts_of(rows: Iterable[Sequence[Any]]) -> list[Account]:
             first = row
         first = first or row
         if row[_WIDTH] is not None:
-            factor, hash_, set_at, must_change, question = row[_WIDTH:]
-            held.append(Credential(_FACTORS[factor], hash_, set_at, must_change, question))
+            factor, *facts = row[_WIDTH:]
+            held.append(Credential(_FACTORS[factor], *facts))
     if first is not None:
         found.append(account_of(first, tuple(held)))
     return found
@@ -151,6 +170,8 @@ def _credential_row(account_id: str, credential: Credential) -> dict[str, Any]:
         "set_at": credential.set_at,
         "must_change": credential.must_change,
         "question": credential.question,
+        "expires_at": credential.expires_at,
+        "last_step": credential.last_step,
     }
 
 
@@ -224,9 +245,9 @@ class Accounts(Repository):
         """Enrolment is whole: the account is active."""
         self._link.run(_ENROLLED, {"account": account_id, "to": AccountState.ACTIVE.value, "now": now})
 
-    def signed_in(self, account_id: str, now: datetime) -> None:
-        """A sign-in was completed: the inactivity clock restarts."""
-        self._link.run(_SIGNED_IN, {"account": account_id, "now": now})
+    def signed_in(self, account_id: str, now: datetime) -> bool:
+        """A sign-in was completed: the inactivity clock restarts. False where whatever began at ``now`` is dead already."""
+        return self._link.count(_SIGNED_IN, {"account": account_id, "now": now}) == 1
 
     def reactivated(self, account_id: str, now: datetime) -> None:
         """The account became reachable again."""
@@ -235,6 +256,33 @@ class Accounts(Repository):
     def sessions_valid_from(self, account_id: str, now: datetime) -> None:
         """Whatever began before ``now`` is dead."""
         self._link.run(_VALID_FROM, {"account": account_id, "now": now})
+
+    def locked(self, account_id: str) -> Account | None:
+        """The account as it is now, and nobody else may change it until the transaction ends."""
+        # On SQLite the transaction holds the only write lock already, and the statement is a read like any other.
+        self._link.first(_LOCK, {"id": account_id})
+        return self.by_id(account_id)
+
+    def set_email(self, account_id: str, email: str) -> None:
+        """Change the address that letters go to."""
+        self._link.run(_SET_EMAIL, {"account": account_id, "to": email, "key": email_key(email)})
+
+    def set_mobile(self, account_id: str, mobile: str | None) -> None:
+        """Change the number that text messages go to."""
+        self._link.run(_SET_MOBILE, {"account": account_id, "to": mobile})
+
+    def drop_credential(self, account_id: str, factor: Factor) -> bool:
+        """Take one secret away; False where there was none."""
+        return self._link.count(_DROP, {"account": account_id, "kind": factor.value}) == 1
+
+    def spend_credential(self, account_id: str, factor: Factor, hash_: str, now: datetime) -> bool:
+        """Use up a secret that works once, by ending its time: of all who try, one is told True."""
+        values = {"account": account_id, "kind": factor.value, "old": hash_, "now": now}
+        return self._link.count(_SPEND, values) == 1
+
+    def use_step(self, account_id: str, factor: Factor, step: int) -> bool:
+        """Use up a time step of an authenticator app: neither it nor an earlier one works again."""
+        return self._link.count(_USE_STEP, {"account": account_id, "kind": factor.value, "step": step}) == 1
 
     def set_credential(self, account_id: str, credential: Credential, keep_history: int = 0) -> None:
         """Set one secret; the hash it replaces joins the last ``keep_history`` former ones."""

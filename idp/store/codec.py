@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from idp.model import Ask, Factor, Grant, Proof, Session, SignIn
+from idp.model import Ask, Factor, Grant, Lost, Proof, Recovering, Session, SignIn
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -93,6 +93,9 @@ def sign_in_document(sign_in: SignIn) -> str:
             "invitation": sign_in.invitation,
             "consented": sign_in.consented,
             "finished": sign_in.finished,
+            **({"told": sign_in.told} if sign_in.told else {}),
+            **({"recovering": _recovering_out(sign_in.recovering)} if sign_in.recovering else {}),
+            **({"challenge": sign_in.challenge} if sign_in.challenge else {}),
         }
     )
 
@@ -111,7 +114,32 @@ def sign_in_from(id_: str, version: int, document: str) -> SignIn:
         invitation=members["invitation"],
         consented=members["consented"],
         finished=members["finished"],
+        recovering=_recovering_in(members["recovering"]) if "recovering" in members else None,
+        told=members.get("told", ""),
+        challenge=members.get("challenge", ""),
         version=version,
+    )
+
+
+def _recovering_out(recovering: Recovering) -> dict[str, Any]:
+    return {
+        "lost": recovering.lost.value,
+        "subject": recovering.subject,
+        "ways": recovering.ways,
+        "question": recovering.question,
+        "proofs": _proofs_out(recovering.proofs),
+        "sent": recovering.sent,
+    }
+
+
+def _recovering_in(members: dict[str, Any]) -> Recovering:
+    return Recovering(
+        lost=Lost(members["lost"]),
+        subject=members["subject"],
+        ways=tuple(members["ways"]),
+        question=members["question"],
+        proofs=_proofs_in(members["proofs"]),
+        sent=members["sent"],
     )
 
 

@@ -20,7 +20,7 @@ _REMEMBER = conflicting(
         index_elements=[_d.account_id, _d.digest], set_={"last_seen_at": statement.excluded.last_seen_at}
     )
 )
-_FORGET_ALL = Statement(delete(devices).where(_d.account_id == bindparam("account")))
+_FORGET_ALL = Statement(delete(devices).where(_d.account_id == bindparam("account"), _d.id != bindparam("kept")))
 
 _KILL_OLDER = Statement(delete(invitations).where(_i.account_id == bindparam("account"), _i.used_at.is_(None)))
 _PUT = Statement(insert(invitations))
@@ -53,9 +53,9 @@ class Devices(Repository):
             },
         )
 
-    def forget_all(self, account_id: str) -> None:
-        """No device is known to the account any more."""
-        self._link.run(_FORGET_ALL, {"account": account_id})
+    def forget_all(self, account_id: str, keep: str = "") -> None:
+        """No device is known to the account any more, but for the one with the id ``keep``."""
+        self._link.run(_FORGET_ALL, {"account": account_id, "kept": keep})
 
 
 class Invitations(Repository):

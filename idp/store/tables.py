@@ -51,6 +51,8 @@ credentials = Table(
     Column("set_at", Instant, nullable=False),
     Column("must_change", Boolean, nullable=False),
     Column("question", String),
+    Column("expires_at", Instant),
+    Column("last_step", Integer),
 )
 
 credential_history = Table(
@@ -99,6 +101,63 @@ invitations = Table(
     Column("expires_at", Instant, nullable=False),
     Column("client_id", String),
     Column("used_at", Instant),
+    Index(None, "account_id"),
+)
+
+# Codes that were sent: one for each purpose of an account, so that the newest kills the older.
+one_time_codes = Table(
+    "one_time_codes",
+    metadata,
+    Column("account_id", String, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("purpose", String, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    Column("tries", Integer, nullable=False),
+)
+
+# When something of a kind was last sent to an account: what its hourly and daily limits are counted from.
+issuances = Table(
+    "issuances",
+    metadata,
+    Column("id", Sequence, primary_key=True),
+    _of_account(),
+    Column("kind", String, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index(None, "account_id", "kind", "at"),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("digest", String, primary_key=True),
+    _of_account(),
+    Column("changed", String, nullable=False),
+    Column("before", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Index(None, "account_id"),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("account_id", String, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", String, primary_key=True),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("id", String, primary_key=True),
+    _of_account(),
+    Column("public_key", Text, nullable=False),
+    Column("sign_count", Integer, nullable=False),
+    Column("name", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_used_at", Instant),
     Index(None, "account_id"),
 )
 

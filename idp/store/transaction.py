@@ -9,6 +9,7 @@ from idp.store.database import Lease, Writing
 from idp.store.doors import Devices, Invitations
 from idp.store.grants import ClientConsents, Denied, Grants
 from idp.store.keys import Keys
+from idp.store.proofs import Alarms, Issuances, OneTimeCodes, Passkeys, RecoveryCodes
 from idp.store.records import Audit, Outbox, Policies
 from idp.store.statements import Link
 
@@ -38,6 +39,31 @@ class Transaction:
     def invitations(self) -> Invitations:
         """One-time ways in."""
         return Invitations(self.link)
+
+    @cached_property
+    def one_time_codes(self) -> OneTimeCodes:
+        """Codes that were sent and wait to be entered."""
+        return OneTimeCodes(self.link)
+
+    @cached_property
+    def issuances(self) -> Issuances:
+        """When what was sent to an account."""
+        return Issuances(self.link)
+
+    @cached_property
+    def alarms(self) -> Alarms:
+        """Links by which an owner says that a change was not theirs."""
+        return Alarms(self.link)
+
+    @cached_property
+    def recovery_codes(self) -> RecoveryCodes:
+        """One-time codes for the day a second factor is lost."""
+        return RecoveryCodes(self.link)
+
+    @cached_property
+    def passkeys(self) -> Passkeys:
+        """WebAuthn credentials."""
+        return Passkeys(self.link)
 
     @cached_property
     def grants(self) -> Grants:

@@ -8,17 +8,31 @@ import secrets
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any
 
+import pyotp
 from cryptography.fernet import Fernet
 
 from idp.vault.breached import Breached
 from idp.vault.hashing import Hasher, HashPool
 
+# Sixteen consonants are four bits, four vowels two.
+_CONSONANT, _VOWEL = ("bdfghjklmnprstvz", 4), ("aiou", 2)
+_SHIFTS = (12, 10, 6, 4, 0)
+
 
 def digest(value: str) -> str:
     """SHA-256 in hex of a random identifier of at least 128 bits; slow hashing would add nothing (ASVS 11.4.1)."""
     return hashlib.sha256(value.encode()).hexdigest()
+
+
+def _syllables(number: int) -> str:
+    """Sixteen bits as consonant, vowel, consonant, vowel, consonant: no two of its letters sound alike (proquints)."""
+    letters = []
+    for place, (alphabet, width) in enumerate((_CONSONANT, _VOWEL, _CONSONANT, _VOWEL, _CONSONANT)):
+        letters.append(alphabet[number >> _SHIFTS[place] & (1 << width) - 1])
+    return "".join(letters)
 
 
 class Vault:
@@ -87,6 +101,18 @@ class Vault:
         alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
         return "-".join("".join(secrets.choice(alphabet) for _ in range(4)) for _ in range(groups))
 
+    def spoken(self, bits: int) -> str:
+        """Random text that can be read aloud and heard right: syllables of five letters, 16 bits each ("lusab-babad")."""
+        return "-".join(_syllables(secrets.randbits(16)) for _ in range(-(-bits // 16)))
+
+    def digits(self, length: int) -> str:
+        """Random decimal digits."""
+        return "".join(secrets.choice("0123456789") for _ in range(length))
+
+    def chance(self, use: str, value: str) -> int:
+        """A number that is random to whoever has not the key, and always the same for one value."""
+        return int(self.keyed(use, value)[:8], 16)
+
     def keyed(self, use: str, value: str) -> str:
         """Keyed digest of something guessable (a username), so that a record of it tells nothing without the key."""
         return hmac.digest(self.key(use), value.encode("utf-8", "surrogatepass"), "sha256").hex()
@@ -95,6 +121,20 @@ class Vault:
     def same(one: str, other: str) -> bool:
         """Whether two texts are equal, in time that does not tell where they differ."""
         return hmac.compare_digest(one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass"))
+
+    # Authenticator apps
+
+    def totp_key(self) -> tuple[str, str]:
+        """A new key for an authenticator app: as the app takes it (base32), and sealed."""
+        key = pyotp.random_base32()
+        return key, self.seal(key.encode()).decode()
+
+    def totp_step(self, sealed: str, typed: str, now: datetime) -> int | None:
+        """The time step whose code this is: the present one or a neighbour (RFC 6238 5.2); None if it is none of theirs."""
+        totp = pyotp.TOTP(self.open(sealed.encode()).decode())
+        present = int(now.timestamp()) // totp.interval
+        code = "".join(typed[:16].split())
+        return next((step for step in (present, present - 1, present + 1) if self.same(totp.generate_otp(step), code)), None)
 
     # Encryption at rest
 

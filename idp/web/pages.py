@@ -8,43 +8,46 @@ from idp.model import Client
 from idp.policies.lifecycle import missing_pieces, required_pieces
 from idp.policies.policy import Policy
 from idp.policies.steps import (
+    AnswerToRecover,
     AskPin,
+    AskSecondFactor,
     AskUsernameAndPassword,
     ChoosePassword,
     ChooseQuestion,
     CreatePin,
     Done,
+    EnrolSecondFactor,
+    EnterCode,
     ExtraProof,
     GiveConsent,
+    MailSent,
     Reactivate,
+    RecoveryStep,
     Refused,
     ReplacePassword,
     ReplacePin,
+    ResetByCode,
 )
 
 Page = tuple[str, dict[str, Any]]
 
 
-def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> Page:  # noqa: C901, PLR0911 - a table
+def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> Page:  # noqa: C901, PLR0911, PLR0912 - a table
     """Template and context of a sign-in's present step."""
     step, done = looked.step, {"progress": _progress(looked, policy)}
     match step:
-        case AskUsernameAndPassword(username):
+        case AskUsernameAndPassword(username, told):
             values = {"username": username or looked.sign_in.ask.login_hint[:128]}
-            return "sign_in.html", {"known": bool(username), "values": values}
-        case AskPin(length):
-            return "pin.html", {"length": length}
+            return "sign_in.html", {"known": bool(username), "values": values, "told": told}
+        case AskPin(length, told):
+            return "pin.html", {"length": length, "told": told}
         case ChoosePassword(username, shortest, longest) | ReplacePassword(username, shortest, longest):
-            rules = {
-                "min_length": shortest,
-                "max_length": longest,
-                "letters_and_digits": policy.password.require_letters_and_digits,
-            }
+            replacing = isinstance(step, ReplacePassword)
             return "choose_password.html", {
                 "username": username,
-                "replacing": isinstance(step, ReplacePassword),
+                "replacing": replacing,
                 **done,
-                **rules,
+                **_password_rules(policy, shortest, longest),
             }
         case CreatePin(length) | ReplacePin(length):
             return "create_pin.html", {"length": length, "replacing": isinstance(step, ReplacePin), **done}
@@ -54,6 +57,12 @@ def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> P
             return "answer.html", {"kind": "reactivate", "question": question}
         case ExtraProof(question):
             return "answer.html", {"kind": "extra", "question": question}
+        case AnswerToRecover() | EnterCode() | ResetByCode() | MailSent():
+            return _recovery_page(step, policy)
+        case AskSecondFactor(ways):
+            return "second_factor.html", {"ways": ways}
+        case EnrolSecondFactor(ways):
+            return "enrol_second_factor.html", {"ways": ways}
         case GiveConsent(client_id, scope):
             client = clients.get(client_id)
             return "consent.html", {"client_name": client.name if client else client_id, "scope": scope}
@@ -63,6 +72,29 @@ def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> P
             return "error.html", {"status": 200, "name": "expired"}
         case _:
             assert_never(step)
+
+
+def _recovery_page(step: RecoveryStep, policy: Policy) -> Page:
+    match step:
+        case AnswerToRecover(lost, question):
+            return "answer.html", {"kind": "recover", "lost": lost.value, "question": question}
+        case EnterCode(lost, length, channel):
+            return "enter_code.html", {"lost": lost.value, "length": length, "channel": channel}
+        case ResetByCode(length, channel, shortest, longest):
+            return "reset_by_code.html", {
+                "length": length,
+                "channel": channel,
+                **_password_rules(policy, shortest, longest),
+            }
+        case MailSent(lost):
+            return "mail_sent.html", {"lost": lost.value}
+        case _:
+            assert_never(step)
+
+
+def _password_rules(policy: Policy, shortest: int, longest: int) -> dict[str, Any]:
+    letters_and_digits = policy.password.require_letters_and_digits
+    return {"min_length": shortest, "max_length": longest, "letters_and_digits": letters_and_digits}
 
 
 def name_of(looked: Looked) -> str:

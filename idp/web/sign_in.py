@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from marshmallow import Schema
 
 from idp.flows import enrol, sign_in
-from idp.flows.enrol import Faulty
+from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked, look
 from idp.flows.sign_in import Gone, Wrong
 from idp.language import format_instant

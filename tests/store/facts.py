@@ -17,7 +17,9 @@ from idp.model import (
     Invitation,
     KeyUse,
     Letter,
+    Lost,
     Proof,
+    Recovering,
     Session,
     SignIn,
     SigningKey,
@@ -81,6 +83,9 @@ def sign_in(**facts: Any) -> SignIn:
         invitation="i1",
         consented=True,
         finished=True,
+        recovering=Recovering(Lost.PASSWORD, "a1", ("answer", "email_code"), "first_school", PROOFS, sent=True),
+        told="pin_sent",
+        challenge="c1",
     )
     return dataclasses.replace(whole, **facts)
 

@@ -1,0 +1,300 @@
+"""Forgotten: username, password, both, or PIN. Name yourself, prove what policy asks, and a letter or a new choice follows.
+
+Asking changes nothing and tells nothing: whoever is not found is led along the same steps, with the same words and the
+same work, as a decoy. Letters go to the address on file, never to one that was typed.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from idp.flows import choosing, codes, keeping
+from idp.flows.attempt import REMINDER, Target, Verdict, decoy, prove, prove_by, target
+from idp.flows.choosing import Faulty
+from idp.flows.facts import Looked, Visit, advance, see, under_way
+from idp.flows.keeping import By, Choice
+from idp.flows.world import World
+from idp.model import Account, Credential, Factor, Lost, Proof, Purpose, Recovering
+from idp.policies import credentials, proving, recovery
+from idp.policies.recovery import Named
+from idp.policies.steps import AnswerToRecover, AskPin, EnterCode, MailSent, Refused, ReplacePassword, ResetByCode
+from idp.store import Transaction
+
+HOUR = timedelta(hours=1)
+# One address may be shared by the people of one company; a letter goes to each of the first few.
+_MOST_PEOPLE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What was given proves nothing. ``looked`` is where the recovery stands now."""
+
+    looked: Looked
+
+
+Result = Looked | Wrong | Faulty | None
+
+
+def begin(world: World, visit: Visit, lost: Lost, named: Named) -> Looked | None:
+    """Begin a recovery, within the sign-in at hand or one of its own. None where policy does not offer it."""
+    rules = recovery.method(lost, world.policy)
+    if lost is Lost.PIN or not rules.enabled:
+        return None
+    now = world.clock()
+    with world.store.read() as tx:
+        seen = _seen(tx, lost, named, world)
+        matched = [one for one in seen if recovery.matches(one, rules, named, world.policy, now)]
+        aim = target(world, tx, matched[0] if matched else decoy(world, _key(named)), visit.source, now)
+    if lost is Lost.USERNAME:
+        matched = _remembered(world, now, aim, matched, named)
+    elif len(seen) > 1:
+        matched = []
+    recovering = _facts(world, lost, named, seen, matched)
+    visit, sign_in = under_way(world, visit, None, now)
+    _first_letters(world, now, visit, recovering, matched)
+    ends = max(sign_in.expires_at, now + world.policy.recovery.code_lifetime, now + world.policy.session.sign_in_lifetime)
+    changes: dict[str, Any] = {"recovering": recovering, "account_id": None, "proofs": (), "told": "", "expires_at": ends}
+    found = matched[0] if matched and lost is not Lost.USERNAME else None
+    return advance(world, Looked(visit, now, sign_in, found, aim, MailSent(lost)), **changes)
+
+
+def begin_pin(world: World, looked: Looked) -> Looked | None:
+    """Recover a forgotten PIN, only behind a correct password."""
+    account, rules = looked.account, world.policy.recovery.pin
+    if not rules.enabled or account is None or not isinstance(looked.step, AskPin | Refused):
+        return looked
+    if not any(proof.factor is Factor.PASSWORD for proof in proving.still_true(looked.sign_in.proofs, account)):
+        return looked
+    held, ways = account.credential(Factor.ANSWER), recovery.ways(account, rules)
+    if rules.prove_by and not ways:
+        return looked
+    recovering = Recovering(Lost.PIN, account.id, ways, held.question if held else None)
+    if rules.prove_by and recovery.needed(recovering, rules, world.policy)[0] in ("email_code", "sms_code"):
+        with world.store.begin() as tx:
+            _send_code(world, tx, looked.now, account.id, ways[0])
+    if not recovery.needed(recovering, rules, world.policy):
+        return _complete(world, looked, recovering)
+    return advance(world, looked, recovering=recovering, told="")
+
+
+def abandon(world: World, looked: Looked) -> Looked | None:
+    """Back to where the recovery began: the sign-in page, or the PIN page."""
+    return advance(world, looked, recovering=None, told="") if looked.sign_in.recovering is not None else looked
+
+
+def answer(world: World, looked: Looked, typed: str) -> Result:
+    """Answer the security question. Wrong, locked and unknown are told the same."""
+    if not isinstance(looked.step, AnswerToRecover):
+        return looked
+    verdict = prove(world, looked.now, looked.aim, Factor.ANSWER, typed)
+    return _proved(world, looked, Factor.ANSWER) if verdict is Verdict.RIGHT else Wrong(looked)
+
+
+def code(world: World, looked: Looked, typed: str) -> Result:
+    """Enter the code that was sent, or the one that the authenticator app shows."""
+    if not isinstance(looked.step, EnterCode):
+        return looked
+    if looked.step.channel == "totp":
+        verdict = prove_by(world, looked.now, looked.aim, Factor.TOTP, lambda: _app_code(world, looked, typed))
+        return _proved(world, looked, Factor.TOTP) if verdict is Verdict.RIGHT else Wrong(looked)
+    return _proved(world, looked, Factor.CODE) if _sent_code(world, looked, typed) else Wrong(looked)
+
+
+def reset(world: World, looked: Looked, typed: str, password: str) -> Result:
+    """The code and the new password on one page. Of the password nothing is said before the code was right."""
+    if not isinstance(looked.step, ResetByCode):
+        return looked
+    proved = _proved(world, looked, Factor.CODE) if _sent_code(world, looked, typed) else Wrong(looked)
+    if not isinstance(proved, Looked) or not isinstance(proved.step, ReplacePassword):
+        return proved
+    return choosing.choose(world, proved, Factor.PASSWORD, password)
+
+
+def _seen(tx: Transaction, lost: Lost, named: Named, world: World) -> list[Account]:
+    """The accounts that the first thing typed points to, whether or not the rest matches."""
+    if "username" in recovery.method(lost, world.policy).identify_by:
+        account = tx.accounts.by_username(credentials.canonical_username(named.username))
+        return [account] if account is not None else []
+    return tx.accounts.by_email(named.email)[:_MOST_PEOPLE]
+
+
+def _key(named: Named) -> str:
+    """What a decoy is made from: the same for the same name."""
+    return f"{credentials.canonical_username(named.username)}|{recovery.same_address(named.email)}"
+
+
+def _remembered(world: World, now: datetime, aim: Target, matched: list[Account], named: Named) -> list[Account]:
+    """Those of the people matched whose password was typed; all of them where none was (it is not remembered)."""
+    if not named.password:
+        return matched
+    right = []
+    people: list[Account | None] = [*matched] or [None]
+    for account in people:
+        subject = account.id if account is not None else aim.subject
+        with world.store.read() as tx:
+            counters = (tx.counters.read(subject, Factor.PASSWORD, REMINDER),)
+        mine = replace(aim, account=account, subject=subject, device=REMINDER, counters=counters)
+        verdict = prove(world, now, mine, Factor.PASSWORD, named.password)
+        # Where the counter is closed nothing was verified: then it is as though nothing had been typed.
+        if account is not None and verdict is not Verdict.WRONG:
+            right.append(account)
+    return right
+
+
+def _facts(world: World, lost: Lost, named: Named, seen: list[Account], matched: list[Account]) -> Recovering:
+    """What the steps are derived from. The question shown depends on the name alone, so that it tells nothing else."""
+    rules, chance = recovery.method(lost, world.policy), world.vault.chance("recovery", _key(named))
+    shown = seen[0] if len(seen) == 1 else None
+    ways = recovery.ways(shown, rules) if shown is not None else ()
+    known = shown.credential(Factor.ANSWER) if shown is not None else None
+    question = known.question if known is not None else recovery.decoy_question(world.policy, chance)
+    if not ways:
+        ways = recovery.decoy_ways(rules, world.policy, chance)
+    subject = matched[0].id if matched else decoy(world, _key(named))
+    return Recovering(lost, subject, ways, question, sent=not rules.prove_by)
+
+
+def _first_letters(world: World, now: datetime, visit: Visit, recovering: Recovering, matched: list[Account]) -> None:
+    """The audit, and what goes out at once: a reminder, a code, or what needs no further proof."""
+    rules = recovery.method(recovering.lost, world.policy)
+    ways = recovery.needed(recovering, rules, world.policy)
+    with world.store.begin() as tx:
+        outcome = "matched" if matched else "unknown"
+        who = matched[0] if matched else None
+        world.record(tx, now, "recovery", outcome, account=who, source=visit.source, lost=recovering.lost, ways=list(ways))
+        for account in matched:
+            if recovering.lost is Lost.USERNAME:
+                _remind(world, tx, now, account)
+            elif not ways:
+                _send_temporary(world, tx, now, account.id, recovering.lost)
+            elif ways[0] in ("email_code", "sms_code"):
+                _send_code(world, tx, now, account.id, ways[0])
+
+
+def _proved(world: World, looked: Looked, factor: Factor) -> Looked | None:
+    """One proof more: then the next one is asked, or the recovery comes to its end."""
+    before = looked.sign_in.recovering
+    if before is None:
+        return looked
+    recovering = replace(before, proofs=(*before.proofs, Proof(factor, looked.now)))
+    rules = recovery.method(before.lost, world.policy)
+    if recovery.proved(recovering, world.policy):
+        if rules.then == "choose_new":
+            return advance(world, looked, recovering=recovering)
+        return _complete(world, looked, recovering)
+    asked = recovery.needed(recovering, rules, world.policy)[len(recovering.proofs)]
+    with world.store.begin() as tx:
+        _send_code(world, tx, looked.now, before.subject, asked)
+    return advance(world, looked, recovering=recovering)
+
+
+def _complete(world: World, looked: Looked, recovering: Recovering) -> Looked | None:
+    """Everything is proved: the letter goes out. The sign-in moves first, so that two answers at once bring one letter."""
+    pin = recovering.lost is Lost.PIN
+    changes: dict[str, Any] = (
+        {"recovering": None, "told": "pin_sent"} if pin else {"recovering": replace(recovering, sent=True)}
+    )
+    on = advance(world, looked, **changes)
+    if on is None:
+        return None
+    held = _new_pin(world, looked) if pin else None
+    with world.store.begin() as tx:
+        if held is not None:
+            _send_pin(world, tx, looked, *held)
+        else:
+            _send_temporary(world, tx, looked.now, recovering.subject, recovering.lost)
+        world.record(
+            tx, looked.now, "recovery", "sent", account=looked.account, source=looked.visit.source, lost=recovering.lost
+        )
+    return see(world, on.visit, on.sign_in, looked.now) if pin else on
+
+
+def _remind(world: World, tx: Transaction, now: datetime, account: Account) -> None:
+    if tx.accounts.locked(account.id) is not None and codes.issued(world, tx, account, "username", now):
+        context = {"name": account.given_name, "username": account.username, "link": f"{world.issuer}/sign-in"}
+        world.send(tx, now, "username_reminder", account, context)
+
+
+def _send_code(world: World, tx: Transaction, now: datetime, subject: str, way: str) -> None:
+    """A code to the address or number on file; nothing for a decoy, or beyond the day's limit."""
+    account = tx.accounts.locked(subject)
+    if account is None:
+        return
+    lifetime = world.policy.recovery.code_lifetime
+    made = codes.make(world, tx, account, Purpose.RECOVERY, now=now)
+    if made is None:
+        return
+    context = {"name": account.given_name, "code": made, "expires": (now + lifetime).isoformat()}
+    channel, to = ("sms", account.mobile) if way == "sms_code" else ("mail", account.email)
+    world.send(tx, now, "recovery_code", account, context, lifetime=lifetime, channel=channel, to=to)
+
+
+def _send_temporary(world: World, tx: Transaction, now: datetime, subject: str, lost: Lost) -> None:
+    """A temporary password to the address on file; the one before it is dead, the password itself is not touched."""
+    account, rules = tx.accounts.locked(subject), world.policy.temporary_password
+    if account is None or not recovery.may_recover(account, world.policy, now):
+        return
+    if not recovery.may_issue(tx.issuances.since(account.id, "temporary", now - HOUR), rules.per_hour, HOUR, now):
+        return
+    tx.issuances.add(account.id, "temporary", now)
+    password, ends = world.vault.spoken(rules.bits), now + rules.lifetime
+    held = Credential(Factor.TEMPORARY, keeping.spoken_digest(world, password), now, expires_at=ends)
+    tx.accounts.set_credential(account.id, held)
+    context = {
+        "name": account.given_name,
+        "username": account.username if lost is Lost.USERNAME_AND_PASSWORD else None,
+        "password": password,
+        "expires": ends.isoformat(),
+        "link": f"{world.issuer}/sign-in",
+    }
+    world.send(tx, now, "temporary_password", account, context, lifetime=rules.lifetime)
+
+
+def _new_pin(world: World, looked: Looked) -> tuple[str, Credential] | None:
+    """A PIN that nobody would guess first, hashed before the transaction begins."""
+    if looked.account is None:
+        return None
+    rules = world.policy.pin
+    pin = next(
+        made
+        for made in iter(lambda: world.vault.digits(rules.length), "")
+        if not credentials.pin_faults(made, looked.account, rules, reused=False)
+    )
+    with world.vault.place():
+        held = keeping.credential(world, Choice(Factor.PIN, pin), looked.now, must_change=rules.change_after_reset)
+    return pin, replace(held, expires_at=looked.now + rules.mailed_lifetime if rules.change_after_reset else None)
+
+
+def _send_pin(world: World, tx: Transaction, looked: Looked, pin: str, held: Credential) -> None:
+    account, now, rules = tx.accounts.locked(looked.aim.subject), looked.now, world.policy.temporary_password
+    if account is None or not recovery.may_issue(tx.issuances.since(account.id, "pin", now - HOUR), rules.per_hour, HOUR, now):
+        return
+    tx.issuances.add(account.id, "pin", now)
+    keeping.keep(world, tx, account, held, now=now, by=By(looked.visit.source, looked.aim.device))
+    context = {
+        "name": account.given_name,
+        "pin": pin,
+        "must_change": held.must_change,
+        "expires": held.expires_at.isoformat() if held.expires_at else None,
+    }
+    world.send(tx, now, "new_pin", account, context, lifetime=world.policy.pin.mailed_lifetime)
+
+
+def _sent_code(world: World, looked: Looked, typed: str) -> bool:
+    """Whether this is the code that was sent; it is used up by this."""
+    held = codes.attempt(world, looked.aim.subject, Purpose.RECOVERY, typed, now=looked.now)
+    with world.store.begin() as tx:
+        right = held is not None and tx.one_time_codes.spend(held)
+        outcome = "right" if right else "wrong"
+        world.record(tx, looked.now, "attempt", outcome, account=looked.account, source=looked.visit.source, factor=Factor.CODE)
+    return right
+
+
+def _app_code(world: World, looked: Looked, typed: str) -> bool:
+    """Whether the authenticator app shows this code now; its time step is used up by this."""
+    held = looked.account.credential(Factor.TOTP) if looked.account is not None else None
+    step = world.vault.totp_step(held.hash, typed, looked.now) if held is not None else None
+    if step is None:
+        return False
+    with world.store.begin() as tx:
+        return tx.accounts.use_step(looked.aim.subject, Factor.TOTP, step)

@@ -1,0 +1,59 @@
+"""The nouns of the house: frozen values that every room may speak of and none may change in place.
+
+Instants are aware UTC datetimes, durations are timedeltas, identifiers are opaque strings. Secrets appear here only as
+hashes or digests, and never in a ``repr``.
+"""
+
+from idp.model.entry import Ask, Lost, Recovering, Session, SignIn, Source
+from idp.model.people import (
+    Account,
+    AccountState,
+    Alarm,
+    Changed,
+    Counter,
+    Credential,
+    Device,
+    DeviceClass,
+    Factor,
+    Invitation,
+    OneTimeCode,
+    Passkey,
+    Proof,
+    Purpose,
+)
+from idp.model.protocol import AuthorizationCode, Client, Grant, KeyUse, Resource, Rotation, SigningKey
+from idp.model.records import AuditEntry, Brand, Letter, Link
+
+__all__ = [
+    "Account",
+    "AccountState",
+    "Alarm",
+    "Ask",
+    "AuditEntry",
+    "AuthorizationCode",
+    "Brand",
+    "Changed",
+    "Client",
+    "Counter",
+    "Credential",
+    "Device",
+    "DeviceClass",
+    "Factor",
+    "Grant",
+    "Invitation",
+    "KeyUse",
+    "Letter",
+    "Link",
+    "Lost",
+    "OneTimeCode",
+    "Passkey",
+    "Proof",
+    "Purpose",
+    "Recovering",
+    "Resource",
+    "Rotation",
+    "Session",
+    "SignIn",
+    "SigningKey",
+    "Source",
+]

@@ -1,0 +1,198 @@
+"""People: their accounts, what they can prove, and what is remembered of their devices."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Factor(StrEnum):
+    """What a person can prove: the first three are secrets with a counter each, the rest arrive or are held elsewhere.
+
+    ``TEMPORARY`` is the mailed password that opens only "choose a new password".
+    """
+
+    PASSWORD = "password"
+    PIN = "pin"
+    ANSWER = "answer"
+    INVITATION = "invitation"
+    CODE = "code"
+    TOTP = "totp"
+    RECOVERY_CODE = "recovery_code"
+    PASSKEY = "passkey"
+    TEMPORARY = "temporary"
+
+
+class AccountState(StrEnum):
+    """What was decided about an account. Suspension and expiry by inactivity are derived, see ``policies.lifecycle``."""
+
+    INVITED = "invited"
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+    CLOSED = "closed"
+
+
+class DeviceClass(StrEnum):
+    """Whether a device has completed a sign-in for the account that it now tries to open."""
+
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Evidence that a factor was shown at a moment; acr, amr and auth_time are computed from proofs alone."""
+
+    factor: Factor
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One secret of an account. ``hash`` is the verifier; ``question`` is the chosen question's key, for answers only.
+
+    Of an authenticator app (TOTP) ``hash`` is the sealed key and ``last_step`` the last time step that was used, so that
+    no code works twice. From ``expires_at`` on it is as though the credential were not there.
+    """
+
+    factor: Factor
+    hash: str = field(repr=False)
+    set_at: datetime
+    must_change: bool = False
+    question: str | None = None
+    expires_at: datetime | None = None
+    last_step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person's access. ``id`` is the OpenID Connect subject and is never used again; the username never changes."""
+
+    id: str
+    username: str
+    email: str
+    given_name: str
+    family_name: str
+    state: AccountState
+    created_at: datetime
+    mobile: str | None = None
+    locale: str = "en"
+    zone: str = "UTC"
+    entitlements: frozenset[str] = frozenset()
+    credentials: tuple[Credential, ...] = ()
+    enrolled_at: datetime | None = None
+    last_sign_in_at: datetime | None = None
+    # When the account last became reachable again (staff or the person reactivated it): the inactivity clock restarts.
+    reactivated_at: datetime | None = None
+    # Sessions and grants that began before this moment are dead.
+    sessions_valid_from: datetime | None = None
+
+    def credential(self, factor: Factor) -> Credential | None:
+        """The account's credential for ``factor``, or None where it has not been chosen yet."""
+        return next((held for held in self.credentials if held.factor is factor), None)
+
+    @property
+    def full_name(self) -> str:
+        """Given and family name as they are shown to the person."""
+        return f"{self.given_name} {self.family_name}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Failed attempts at one factor of one subject from one device class, as stored.
+
+    ``subject`` is an account id or a decoy; ``device`` is a known device's id, or "" for every unknown device together.
+    ``failures`` counts since ``window_from``; ``consecutive`` counts since the last success. ``version`` guards the swap.
+    """
+
+    subject: str
+    factor: Factor
+    device: str = ""
+    failures: int = 0
+    consecutive: int = 0
+    window_from: datetime | None = None
+    locked_until: datetime | None = None
+    disabled_at: datetime | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A browser that completed a sign-in for an account; ``digest`` is that of its cookie."""
+
+    id: str
+    account_id: str
+    digest: str = field(repr=False)
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A one-time way into enrolment, alive until used, replaced or expired."""
+
+    digest: str = field(repr=False)
+    account_id: str
+    created_at: datetime
+    expires_at: datetime
+    client_id: str | None = None
+    used_at: datetime | None = None
+
+
+class Purpose(StrEnum):
+    """What a one-time code is for; an account has at most one live code for each."""
+
+    RECOVERY = "recovery"
+    EMAIL = "email"
+    MOBILE = "mobile"
+    TOTP = "totp"
+    PASSKEY = "passkey"
+
+
+@dataclass(frozen=True, slots=True)
+class OneTimeCode:
+    """A short code that was sent, or a thing to be confirmed by one. ``value`` is what it confirms, sealed by the vault."""
+
+    account_id: str
+    purpose: Purpose
+    digest: str = field(repr=False)
+    created_at: datetime
+    expires_at: datetime
+    value: bytes = field(default=b"", repr=False)
+    tries: int = 0
+
+
+class Changed(StrEnum):
+    """What about an account was changed, as its owner is told."""
+
+    PASSWORD = "password"
+    PIN = "pin"
+    ANSWER = "answer"
+    EMAIL = "email"
+    MOBILE = "mobile"
+    SECOND_FACTOR = "second_factor"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """The link by which an owner says "this wasn't me". ``before`` is the address that the change replaced, or ""."""
+
+    digest: str = field(repr=False)
+    account_id: str
+    changed: Changed
+    before: str
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A WebAuthn credential. ``id`` and ``public_key`` are base64url, ``sign_count`` is the authenticator's."""
+
+    id: str
+    account_id: str
+    public_key: str
+    sign_count: int
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None = None

@@ -1,0 +1,59 @@
+"""What happened, what must be sent, and how the pages look."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A labelled address shown to people: contact, feedback, help. ``label`` is keyed by language."""
+
+    label: Mapping[str, str]
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """The one block that makes the pages the operator's own: name, logo, colours, contacts."""
+
+    name: str
+    logo: str = ""
+    accent: str = "#2b4acb"
+    accent_dark: str = "#9db2ff"
+    links: tuple[Link, ...] = ()
+    phone: str = ""
+    home: str = ""
+    tested_browsers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What happened, with the facts it was decided on and the digest of the policy that decided (never a secret)."""
+
+    at: datetime
+    actor: str
+    event: str
+    outcome: str
+    account_id: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    policy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message to be sent: a template's name and what it needs.
+
+    ``context`` may hold a secret and is encrypted at rest; nothing is sent after ``not_after``.
+    """
+
+    id: str
+    channel: str
+    to: str
+    template: str
+    locale: str
+    context: Mapping[str, Any] = field(repr=False)
+    created_at: datetime
+    not_after: datetime | None = None
+    attempts: int = 0
