@@ -32,7 +32,8 @@ def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> t
     limiter.init_app(app)
     rules = world.policy.rate_limits
     pages: Limits = {
-        name: limiter.shared_limit(getattr(rules, name), scope=name) for name in ("sign_in", "invitation", "authorize")
+        name: limiter.shared_limit(getattr(rules, name), scope=name)
+        for name in ("sign_in", "invitation", "authorize", "recovery", "change")
     }
     failures = parse(rules.token_failures)
 

@@ -1,0 +1,70 @@
+"""Someone signed in who changes something of their own: what every change in My Profile starts from and ends with.
+
+The present secret is proved again for each change, counted like any other try. Afterwards this browser stays signed in
+under a new identifier, and what else was open ends.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from idp.flows.attempt import Target, Verdict, prove, target
+from idp.flows.keeping import By
+from idp.flows.world import World
+from idp.model import Account, Factor, Proof, Session, Source
+from idp.policies import sessions
+from idp.vault import digest
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """A person at a browser that is signed in, as they stood at ``now``."""
+
+    session: Session
+    account: Account
+    now: datetime
+    aim: Target
+
+    @property
+    def source(self) -> Source:
+        """Where the request came from."""
+        return self.aim.source
+
+    def by(self, *, end_others: bool = True) -> By:
+        """This person, as whoever changes something; the device at hand stays known."""
+        return By(self.aim.source, self.aim.device, end_others=end_others)
+
+
+def resident(world: World, session: Session, account: Account, source: Source) -> Resident:
+    """Read the clock and the counters for someone whose session still counts."""
+    now = world.clock()
+    with world.store.read() as tx:
+        aim = target(world, tx, account, source, now)
+    return Resident(session, account, now, aim)
+
+
+def proved(world: World, who: Resident, factor: Factor, typed: str) -> bool:
+    """Whether the present secret is this one: one more try on its counter."""
+    return prove(world, who.now, who.aim, factor, typed) is Verdict.RIGHT
+
+
+def stay(world: World, who: Resident, account: Account, *shown: Factor, end_others: bool = True) -> str | None:
+    """Stay signed in after a change, under a new identifier, and end the other sessions; the value of the new cookie.
+
+    ``shown`` are the factors just proved or set, whose proofs take the place of older ones. None where the session has
+    ended meanwhile.
+    """
+    kept = tuple(proof for proof in who.session.proofs if proof.factor not in shown)
+    # A factor that was not a proof of this session before does not become one by being set.
+    fresh = tuple(Proof(factor, who.now) for factor in shown if factor in {proof.factor for proof in who.session.proofs})
+    rules, secret = world.policy.session, world.vault.token()
+    if end_others:
+        world.store.sessions.end_all(account.id, keep=who.session.id)
+    renewed = replace(
+        who.session,
+        id=digest(secret),
+        proofs=kept + fresh,
+        created_at=who.now,
+        last_seen_at=who.now,
+        expires_at=sessions.expires_at(who.now, who.now, rules),
+    )
+    return secret if world.store.sessions.replace(who.session.id, renewed) else None
