@@ -13,6 +13,9 @@ from idp.store import Transaction
 from idp.vault import digest
 
 
+_WHO = (Factor.PASSWORD, Factor.TEMPORARY, Factor.PASSKEY, Factor.INVITATION)
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """A browser at the door: the sign-in its address names, the value of its cookie, and where it comes from."""
@@ -87,10 +90,10 @@ def advance(world: World, looked: Looked, proof: Proof | None = None, **changes:
     ``looked`` has it, changed by the use case or not; the page that follows derives everything again.
     """
     before, visit = looked.sign_in, looked.visit
-    if proof is not None and proof.factor in (Factor.PASSWORD, Factor.INVITATION):
+    if proof is not None and proof.factor in _WHO:
         visit = replace(visit, transaction=world.vault.token())
     proofs = before.proofs if proof is None else (*before.proofs, proof)
-    after = replace(before, id=digest(visit.transaction), proofs=proofs, **changes)
+    after = replace(before, **{"id": digest(visit.transaction), "proofs": proofs, **changes})
     if not world.store.sign_ins.swap(before, after):
         return None
     after = replace(after, version=before.version + 1)
