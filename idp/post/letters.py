@@ -29,6 +29,18 @@ NEEDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         # ``client`` is the name of the app as people know it.
         "token_reuse": frozenset({"name", "client"}),
         "enrolled": frozenset({"name", "username"}),
+        "username_reminder": frozenset({"name", "username", "link"}),
+        # ``username`` is None where it was not asked for.
+        "temporary_password": frozenset({"name", "username", "password", "expires", "link"}),
+        # ``expires`` is None where the PIN stays.
+        "new_pin": frozenset({"name", "pin", "must_change", "expires"}),
+        "recovery_code": frozenset({"name", "code", "expires"}),
+        # To the address or number itself.
+        "confirm_address": frozenset({"name", "code", "expires"}),
+        # ``changed`` is password, pin, answer, email, mobile or second_factor; ``link`` says "this wasn't me".
+        "changed": frozenset({"name", "changed", "at", "link", "expires"}),
+        # Somebody said "this wasn't me"; ``link`` is the way back.
+        "frozen": frozenset({"name", "at", "link"}),
     }
 )
 

@@ -4,26 +4,46 @@ from email import message_from_bytes, policy
 import pytest
 
 from idp.language import Words
-from idp.model import Brand, Letter, Link
+from idp.model import Brand, Changed, Letter, Link
 from idp.post import Letters, Permanent, Rendered, Smtp
-from idp.post.letters import NEEDS
+from idp.post.letters import NEEDS, TEMPLATES
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LINK = "https://id.norda.example/not-me?code=ABCD-EFGH-JKMN-PQRS-TVWX-YZ01-2345-6789"
 BRAND = Brand(
     "Norda", phone="+44 20", home="https://norda.example/", links=(Link({"en": "Help", "it": "Aiuto"}, "https://h.example/"),)
 )
 CONTEXT = {
     "name": "Ada <b>",
     "username": "ada",
-    "link": "https://id.example/invitation?code=AB-CD",
-    "code": "AB-CD",
+    "link": "https://id.example/way",
+    "code": "493027",
     "expires": (NOW + timedelta(hours=72)).isoformat(),
     "factor": "password",
     "until": (NOW + timedelta(minutes=30)).isoformat(),
     "client": "Portal",
+    "password": "lusab-babad-gutih-tugad-mudor",
+    "pin": "190476",
+    "must_change": True,
+    "changed": "second_factor",
+    "at": NOW.isoformat(),
     "zone": "Europe/Rome",
 }
 LETTERS = Letters(Words())
+CHANGES = [changed.value for changed in Changed]
+TEXTED = {path.name.partition(".")[0] for path in TEMPLATES.glob("*.sms.txt")}
+# Which letters hold which secret; no other does.
+SECRETS = {
+    "link": {"invitation", "username_reminder", "temporary_password", "changed", "frozen"},
+    "code": {"invitation", "recovery_code", "confirm_address"},
+    "password": {"temporary_password"},
+    "pin": {"new_pin"},
+}
+# GSM 03.38: with any other character a text message holds 70 characters instead of 160.
+GSM = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
 
 
 def told(template: str, locale: str = "en", **more: object) -> Rendered:
@@ -65,10 +85,39 @@ def test_a_letter_needs_what_it_says_it_needs(template: str) -> None:
             LETTERS.render(template, "en", {name: CONTEXT[name] for name in NEEDS[template] - {lacking}}, BRAND)
 
 
-def test_only_the_invitation_holds_a_secret() -> None:
-    assert "AB-CD" in told("invitation").text
-    for template in NEEDS.keys() - {"invitation"}:
-        assert "AB-CD" not in told(template).text
+@pytest.mark.parametrize("locale", ["en", "it"])
+@pytest.mark.parametrize("template", NEEDS)
+def test_a_secret_stands_only_where_it_belongs(template: str, locale: str) -> None:
+    letter = told(template, locale)
+    for secret, holders in SECRETS.items():
+        value = str(CONTEXT[secret])
+        assert (value in letter.text) is (template in holders)
+        assert (value in letter.html) is (template in holders)
+        assert value not in letter.subject
+
+
+@pytest.mark.parametrize("template", NEEDS)
+@pytest.mark.parametrize("locale", ["en", "it"])
+def test_the_voice_of_a_letter(template: str, locale: str) -> None:
+    letter = told(template, locale)
+    assert "!" not in letter.subject + letter.text
+    assert len(letter.subject) <= 60
+
+
+@pytest.mark.parametrize("locale", ["en", "it"])
+def test_what_is_read_aloud_or_copied_has_a_line_of_its_own(locale: str) -> None:
+    for template, secret in (
+        ("temporary_password", "password"),
+        ("new_pin", "pin"),
+        ("recovery_code", "code"),
+        ("confirm_address", "code"),
+        ("username_reminder", "username"),
+        ("changed", "link"),
+        ("frozen", "link"),
+    ):
+        letter = told(template, locale)
+        assert str(CONTEXT[secret]) in letter.text.split("\n")
+        assert f">{CONTEXT[secret]}</" in letter.html
 
 
 def test_a_moment_is_told_on_the_persons_clock() -> None:
@@ -92,11 +141,48 @@ def test_an_unspoken_language_falls_back_and_a_name_adds_no_line() -> None:
     assert "Hello Eve  Bcc: x@y," in told("enrolled", name="Eve\r\nBcc: x@y").text
 
 
-def test_a_text_message_is_one_line() -> None:
-    message = LETTERS.render("invitation", "en", CONTEXT, BRAND, "sms")
+def test_the_words_of_a_temporary_password() -> None:
+    assert "Your username is ada" in told("temporary_password").text
+    assert "username" not in told("temporary_password", username=None).text
+    for locale, words in (("en", "old password still works"), ("it", "la password precedente resta valida")):
+        assert words in told("temporary_password", locale).text
+
+
+def test_the_words_of_a_new_pin_fit_what_must_be_done_with_it() -> None:
+    assert "by 25 November, 13:00" in told("new_pin").text
+    stays = told("new_pin", must_change=False, expires=None).text
+    assert "sign in with it" not in stays
+    assert "25 November" not in stays
+
+
+@pytest.mark.parametrize("locale", ["en", "it"])
+def test_what_was_changed_is_named_in_subject_text_and_message(locale: str) -> None:
+    subjects = set()
+    for changed in CHANGES:
+        letter = told("changed", locale, changed=changed, link=LINK)
+        message = LETTERS.render("changed", locale, CONTEXT | {"changed": changed, "link": LINK}, BRAND, "sms").text
+        assert letter.text.count(letter.subject) == 1
+        assert letter.html.count(letter.subject) == 2
+        assert letter.subject in message
+        assert len(message) <= 160
+        subjects.add(letter.subject)
+    assert len(subjects) == len(CHANGES)
+
+
+@pytest.mark.parametrize("locale", ["en", "it"])
+@pytest.mark.parametrize("template", sorted(TEXTED))
+def test_a_text_message_is_one_line_of_plain_characters(template: str, locale: str) -> None:
+    message = LETTERS.render(template, locale, CONTEXT | {"link": LINK}, BRAND, "sms")
     assert message.html is None
-    assert "\n" not in message.text
-    assert CONTEXT["link"] in message.text
+    assert message.text.startswith("Norda: ")
+    assert set(message.text) <= GSM - {"\n", "\r"}
+    assert (LINK in message.text) is (template in SECRETS["link"])
+    assert (CONTEXT["code"] in message.text) is (template in {"recovery_code", "confirm_address"})
+    assert len(message.text) <= (160 if template != "invitation" else 306)
+
+
+def test_only_some_letters_are_text_messages() -> None:
+    assert sorted(TEXTED) == ["changed", "confirm_address", "frozen", "invitation", "recovery_code"]
     with pytest.raises(LookupError):
         LETTERS.render("enrolled", "en", CONTEXT, BRAND, "sms")
 
@@ -116,7 +202,7 @@ def test_the_message_as_it_is_sent() -> None:
     assert message["Reply-To"] == "help@norda.example"
     parts = [part.get_content_type() for part in message.walk()]
     assert parts == ["multipart/alternative", "text/plain", "text/html"]
-    assert "AB-CD" in message.get_body(("plain",)).get_content()
+    assert "493027" in message.get_body(("plain",)).get_content()
 
 
 @pytest.mark.parametrize(
