@@ -7,6 +7,7 @@ from idp.flows.facts import Looked, advance
 from idp.flows.keeping import By
 from idp.flows.world import World
 from idp.model import Account, AccountState, Factor, Lost, Proof
+from idp.policies import entry, proving
 from idp.policies.lifecycle import missing_pieces
 from idp.store import Transaction
 
@@ -44,14 +45,19 @@ def choose(world: World, looked: Looked, factor: Factor, typed: str, question: s
             world.record(tx, looked.now, "recovery", "finished", account=before, source=looked.visit.source, **facts)
     if before.credential(factor) is not None:
         world.store.sessions.end_all(before.id)
-    return _onward(world, replace(looked, account=after), factor)
+    return _onward(world, replace(looked, account=after), factor, temporary=_by_temporary(looked, before))
 
 
-def _onward(world: World, looked: Looked, factor: Factor) -> Looked | None:
+def _by_temporary(looked: Looked, before: Account) -> bool:
+    """Whether a temporary password alone led here; a password proved longer ago than the client accepts does not count."""
+    counting = proving.still_true(entry.counting(looked.sign_in.proofs, looked.sign_in.ask), before)
+    return {proof.factor for proof in counting} & {Factor.TEMPORARY, Factor.PASSWORD} == {Factor.TEMPORARY}
+
+
+def _onward(world: World, looked: Looked, factor: Factor, *, temporary: bool) -> Looked | None:
     """Where a choice leads: to the next step, or after a reset back to the sign-in page where policy does not sign in."""
     sign_in, now = looked.sign_in, looked.now
     recovering = sign_in.recovering is not None and sign_in.recovering.lost is not Lost.PIN
-    temporary = {proof.factor for proof in sign_in.proofs} & {Factor.TEMPORARY, Factor.PASSWORD} == {Factor.TEMPORARY}
     if factor is Factor.PASSWORD and (recovering or temporary):
         if not world.policy.recovery.sign_in_after:
             nobody = replace(looked, account=None)
@@ -74,6 +80,8 @@ def _may_still(tx: Transaction, looked: Looked, before: Account, factor: Factor)
     """Under the lock: nothing about the account has changed; a first password takes the invitation, which works once."""
     account = tx.accounts.locked(before.id)
     if account is None or account.state is not before.state or account.credential(factor) != before.credential(factor):
+        return False
+    if account.sessions_valid_from != before.sessions_valid_from:
         return False
     if factor is Factor.PASSWORD and before.credential(factor) is None:
         return looked.sign_in.invitation is not None and tx.invitations.spend(looked.sign_in.invitation, looked.now)

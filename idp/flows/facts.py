@@ -7,11 +7,10 @@ from typing import Any
 from idp.flows.attempt import Target, target
 from idp.flows.world import World
 from idp.model import Account, Ask, Factor, Proof, SignIn, Source
-from idp.policies import entry
+from idp.policies import entry, recovery
 from idp.policies.steps import Step
 from idp.store import Transaction
 from idp.vault import digest
-
 
 _WHO = (Factor.PASSWORD, Factor.TEMPORARY, Factor.PASSKEY, Factor.INVITATION)
 
@@ -67,6 +66,8 @@ def see(world: World, visit: Visit, sign_in: SignIn, now: datetime) -> Looked:
     with world.store.read() as tx:
         account = tx.accounts.by_id(subject)
         sign_in = with_consent(world, tx, sign_in, now)
+        if account is not None and sign_in.recovering is not None:
+            sign_in = replace(sign_in, recovering=recovery.still_proved(sign_in.recovering, account))
         aim = target(world, tx, account or subject, visit.source, now)
     step = entry.next_step(sign_in, account, world.policy, now, aim.counters)
     return Looked(visit, now, sign_in, account, aim, step)

@@ -15,9 +15,10 @@ from idp.flows.facts import Looked, Visit, advance, see, under_way
 from idp.flows.keeping import By, Choice
 from idp.flows.world import World
 from idp.model import Account, Credential, Factor, Lost, Proof, Purpose, Recovering
-from idp.policies import credentials, proving, recovery
+from idp.policies import credentials, recovery
+from idp.policies.policy import RecoveryMethod
 from idp.policies.recovery import Named
-from idp.policies.steps import AnswerToRecover, AskPin, EnterCode, MailSent, Refused, ReplacePassword, ResetByCode
+from idp.policies.steps import AnswerToRecover, EnterCode, MailSent, ReplacePassword, ResetByCode
 from idp.store import Transaction
 
 HOUR = timedelta(hours=1)
@@ -44,7 +45,7 @@ def begin(world: World, visit: Visit, lost: Lost, named: Named) -> Looked | None
     with world.store.read() as tx:
         seen = _seen(tx, lost, named, world)
         matched = [one for one in seen if recovery.matches(one, rules, named, world.policy, now)]
-        aim = target(world, tx, matched[0] if matched else decoy(world, _key(named)), visit.source, now)
+        aim = target(world, tx, matched[0] if matched else decoy(world, _key(rules, named)), visit.source, now)
     if lost is Lost.USERNAME:
         matched = _remembered(world, now, aim, matched, named)
     elif len(seen) > 1:
@@ -61,13 +62,9 @@ def begin(world: World, visit: Visit, lost: Lost, named: Named) -> Looked | None
 def begin_pin(world: World, looked: Looked) -> Looked | None:
     """Recover a forgotten PIN, only behind a correct password."""
     account, rules = looked.account, world.policy.recovery.pin
-    if not rules.enabled or account is None or not isinstance(looked.step, AskPin | Refused):
-        return looked
-    if not any(proof.factor is Factor.PASSWORD for proof in proving.still_true(looked.sign_in.proofs, account)):
+    if account is None or not recovery.may_recover_pin(looked.sign_in, account, looked.step, world.policy):
         return looked
     held, ways = account.credential(Factor.ANSWER), recovery.ways(account, rules)
-    if rules.prove_by and not ways:
-        return looked
     recovering = Recovering(Lost.PIN, account.id, ways, held.question if held else None)
     if rules.prove_by and recovery.needed(recovering, rules, world.policy)[0] in ("email_code", "sms_code"):
         with world.store.begin() as tx:
@@ -118,9 +115,10 @@ def _seen(tx: Transaction, lost: Lost, named: Named, world: World) -> list[Accou
     return tx.accounts.by_email(named.email)[:_MOST_PEOPLE]
 
 
-def _key(named: Named) -> str:
-    """What a decoy is made from: the same for the same name."""
-    return f"{credentials.canonical_username(named.username)}|{recovery.same_address(named.email)}"
+def _key(rules: RecoveryMethod, named: Named) -> str:
+    """What a decoy is made from: the first thing typed alone, as for somebody found by it, whatever stands beside it."""
+    by_name = "username" in rules.identify_by
+    return credentials.canonical_username(named.username) if by_name else recovery.same_address(named.email)
 
 
 def _remembered(world: World, now: datetime, aim: Target, matched: list[Account], named: Named) -> list[Account]:
@@ -143,14 +141,15 @@ def _remembered(world: World, now: datetime, aim: Target, matched: list[Account]
 
 def _facts(world: World, lost: Lost, named: Named, seen: list[Account], matched: list[Account]) -> Recovering:
     """What the steps are derived from. The question shown depends on the name alone, so that it tells nothing else."""
-    rules, chance = recovery.method(lost, world.policy), world.vault.chance("recovery", _key(named))
+    rules = recovery.method(lost, world.policy)
+    chance = world.vault.chance("recovery", _key(rules, named))
     shown = seen[0] if len(seen) == 1 else None
     ways = recovery.ways(shown, rules) if shown is not None else ()
     known = shown.credential(Factor.ANSWER) if shown is not None else None
     question = known.question if known is not None else recovery.decoy_question(world.policy, chance)
     if not ways:
         ways = recovery.decoy_ways(rules, world.policy, chance)
-    subject = matched[0].id if matched else decoy(world, _key(named))
+    subject = matched[0].id if matched else decoy(world, _key(rules, named))
     return Recovering(lost, subject, ways, question, sent=not rules.prove_by)
 
 
@@ -180,9 +179,11 @@ def _proved(world: World, looked: Looked, factor: Factor) -> Looked | None:
     rules = recovery.method(before.lost, world.policy)
     if recovery.proved(recovering, world.policy):
         if rules.then == "choose_new":
+            # From here on a secret may be chosen: whoever knew the identifier before is left behind.
+            looked = replace(looked, visit=replace(looked.visit, transaction=world.vault.token()))
             return advance(world, looked, recovering=recovering)
         return _complete(world, looked, recovering)
-    asked = recovery.needed(recovering, rules, world.policy)[len(recovering.proofs)]
+    asked = recovery.missing(recovering, rules, world.policy)[0]
     with world.store.begin() as tx:
         _send_code(world, tx, looked.now, before.subject, asked)
     return advance(world, looked, recovering=recovering)

@@ -127,11 +127,14 @@ def _recovery(policy: Policy) -> Iterator[Finding]:
         key = f"recovery.{name}"
         if not method.enabled:
             continue
-        if not method.identify_by:
+        if not {"email", "username"} & set(method.identify_by):
             yield Finding(f"{key}.identify_by", "nothing identifies the person", 'List at least "email" or "username".')
         if method.then not in allowed:
             what = f'"{method.then}" does not recover a {name}'
             yield Finding(f"{key}.then", what, f"Write {' or '.join(_quoted(end) for end in sorted(allowed))}.")
+        if name == "username" and method.prove_by:
+            what = "a reminder asks for no proof: it goes to the registered address, and says no more than the username"
+            yield Finding(f"{key}.prove_by", what, "Write an empty list.")
         if "passkey" in method.prove_by:
             what = 'the proof "passkey" recovers nothing: who has one signs in with it'
             yield Finding(f"{key}.prove_by", what, 'Write another proof, such as "email_code".')
@@ -147,7 +150,7 @@ def _answers(policy: Policy) -> Iterator[Finding]:
     asked: dict[str, tuple[Proving, ...]] = {"step_up.extra_by": policy.step_up.extra_by}
     if policy.inactivity.suspend_after is not None:
         asked["inactivity.reactivate_by"] = policy.inactivity.reactivate_by
-    for name in ("username", "password", "username_and_password", "pin"):
+    for name in ("password", "username_and_password", "pin"):
         method: RecoveryMethod = getattr(policy.recovery, name)
         if method.enabled and (name != "pin" or policy.pin.enabled):
             asked[f"recovery.{name}.prove_by"] = method.prove_by

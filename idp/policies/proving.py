@@ -30,9 +30,16 @@ FACTOR_OF: dict[Proving, Factor] = {
 
 
 def still_true(proofs: Iterable[Proof], account: Account) -> tuple[Proof, ...]:
-    """The proofs that rest on no secret replaced since: an old password proves nothing once there is a new one."""
+    """The proofs that rest on no secret replaced since: an old password proves nothing once there is a new one.
+
+    A temporary password goes with the choice of a new one, in whichever browser it was made: then it proves nothing either.
+    """
     held = {credential.factor: credential.set_at for credential in account.credentials}
-    return tuple(proof for proof in proofs if proof.factor not in held or proof.at >= held[proof.factor])
+    return tuple(
+        proof
+        for proof in proofs
+        if (proof.at >= held[proof.factor] if proof.factor in held else proof.factor is not Factor.TEMPORARY)
+    )
 
 
 def second_factors(account: Account) -> tuple[str, ...]:

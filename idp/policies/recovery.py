@@ -5,15 +5,26 @@ Whoever cannot recover (unknown, invited, blocked, closed, without the proof) is
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from idp.model import Account, Factor, Lost, Recovering
+from idp.model import Account, Factor, Lost, Recovering, SignIn
 from idp.policies.lifecycle import Standing, required_pieces, standing
 from idp.policies.policy import Policy, Proving, RecoveryMethod
-from idp.policies.proving import FACTOR_OF
-from idp.policies.steps import AnswerToRecover, EnterCode, MailSent, ReplacePassword, ReplacePin, ResetByCode, Step
+from idp.policies.proving import FACTOR_OF, still_true
+from idp.policies.steps import (
+    AnswerToRecover,
+    AskPin,
+    EnterCode,
+    MailSent,
+    Refusal,
+    Refused,
+    ReplacePassword,
+    ReplacePin,
+    ResetByCode,
+    Step,
+)
 
 _CHANNELS: dict[Proving, str] = {"email_code": "email", "sms_code": "sms", "totp": "totp"}
 _TOTP_DIGITS = 6
@@ -53,6 +64,16 @@ def offered(policy: Policy) -> tuple[Lost, ...]:
 def may_recover(account: Account, policy: Policy, now: datetime) -> bool:
     """Whether anything may be sent to the account: it has come to life, and nobody has closed it."""
     return standing(account, policy, now) in (Standing.ACTIVE, Standing.SUSPENDED)
+
+
+def may_recover_pin(sign_in: SignIn, account: Account | None, step: Step, policy: Policy) -> bool:
+    """Whether a forgotten PIN may be recovered here: behind a correct password, where the PIN is all that is in the way."""
+    rules = policy.recovery.pin
+    if account is None or not rules.enabled or not (ways(account, rules) or not rules.prove_by):
+        return False
+    shown = {proof.factor for proof in still_true(sign_in.proofs, account)}
+    closed = isinstance(step, Refused) and step.why in (Refusal.LOCKED, Refusal.DISABLED)
+    return (isinstance(step, AskPin) or closed) and Factor.PASSWORD in shown and Factor.PIN not in shown
 
 
 def matches(account: Account, rules: RecoveryMethod, named: Named, policy: Policy, now: datetime) -> bool:
@@ -97,12 +118,11 @@ def decoy_question(policy: Policy, chance: int) -> str | None:
 
 def next_step(recovering: Recovering, policy: Policy, username: str = "") -> Step:
     """The step that comes next; ``username`` is shown beside a new password."""
-    rules, proved = method(recovering.lost, policy), {proof.factor for proof in recovering.proofs}
+    rules = method(recovering.lost, policy)
     if recovering.sent:
         return MailSent(recovering.lost)
-    for way in needed(recovering, rules, policy):
-        if FACTOR_OF[way] not in proved:
-            return _ask(way, recovering, rules, policy)
+    for way in missing(recovering, rules, policy):
+        return _ask(way, recovering, rules, policy)
     if rules.then != "choose_new":
         return MailSent(recovering.lost)
     if recovering.lost is Lost.PIN:
@@ -120,11 +140,23 @@ def needed(recovering: Recovering, rules: RecoveryMethod, policy: Policy) -> tup
     return first or ("email_code",)
 
 
+def missing(recovering: Recovering, rules: RecoveryMethod, policy: Policy) -> tuple[Proving, ...]:
+    """The proofs demanded that were not given yet, in the order in which they are asked."""
+    shown = {proof.factor for proof in recovering.proofs}
+    return tuple(way for way in needed(recovering, rules, policy) if FACTOR_OF[way] not in shown)
+
+
 def proved(recovering: Recovering, policy: Policy) -> bool:
     """Whether everything that the method demands was proved."""
-    shown = {proof.factor for proof in recovering.proofs}
-    rules = method(recovering.lost, policy)
-    return all(FACTOR_OF[way] in shown for way in needed(recovering, rules, policy))
+    return not missing(recovering, method(recovering.lost, policy), policy)
+
+
+def still_proved(recovering: Recovering, account: Account) -> Recovering:
+    """The recovery without the proofs given before everything of the account was ended: they began something that is dead."""
+    cut = account.sessions_valid_from
+    if cut is None or recovering.subject != account.id:
+        return recovering
+    return replace(recovering, proofs=tuple(proof for proof in recovering.proofs if proof.at >= cut))
 
 
 def may_issue(issued: Iterable[datetime], most: int, within: timedelta, now: datetime) -> bool:

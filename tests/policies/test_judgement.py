@@ -67,6 +67,18 @@ ROWS: list[tuple[dict[str, dict[str, Any]], str, str, str]] = [
         "email",
     ),
     (
+        {"recovery": {"password": RecoveryMethod(identify_by=("name",))}},
+        "recovery.password.identify_by",
+        "nothing identifies",
+        "email",
+    ),
+    (
+        {"recovery": {"username": RecoveryMethod(prove_by=("answer",), then="mail_username")}},
+        "recovery.username.prove_by",
+        "asks for no proof",
+        "empty list",
+    ),
+    (
         {"recovery": {"password": RecoveryMethod(then="mail_username")}},
         "recovery.password.then",
         "does not recover a password",
@@ -137,9 +149,9 @@ def test_a_contradiction_is_named_alone_with_its_remedy(
     assert finding.remedy.endswith(".")
 
 
-@pytest.mark.parametrize("name", ["username", "password", "pin"])
+@pytest.mark.parametrize("name", ["password", "pin"])
 def test_recovery_by_an_answer_needs_a_question(name: str) -> None:
-    ends: dict[str, Any] = {"username": "mail_username", "password": "mail_temporary", "pin": "mail_new"}
+    ends: dict[str, Any] = {"password": "mail_temporary", "pin": "mail_new"}
     changes = NO_QUESTION["recovery"] | {name: RecoveryMethod(prove_by=("answer",), then=ends[name])}
     (finding,) = contradictions(policy(**(NO_QUESTION | {"recovery": changes})))
     assert finding.key == f"recovery.{name}.prove_by"
