@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "accounts": ("idp.cli.accounts", "Invite people and help them."),
     "policy": ("idp.cli.policy", "Check and show policies."),
     "clients": ("idp.cli.clients", "List and check clients."),
+    "letters": ("idp.cli.letters", "Preview letters; list and retry undelivered ones."),
     "keys": ("idp.cli.keys", "List and rotate signing keys; make the master key."),
     "db": ("idp.cli.db", "Upgrade and check the database."),
     "doctor": ("idp.cli.doctor", "Judge this installation."),

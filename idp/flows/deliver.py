@@ -87,6 +87,16 @@ def expire(world: World) -> int:
         return tx.outbox.expire(world.clock())
 
 
+def retry(world: World, letter_id: str | None, actor: str) -> int:
+    """Let a dead letter (or every one) be tried anew while its time lasts; returns how many will be."""
+    now = world.clock()
+    with world.store.begin() as tx:
+        count = tx.outbox.rise(now, letter_id)
+        if count:
+            world.record(tx, now, "letter.retried", "done", actor=actor, letter=letter_id, letters=count)
+    return count
+
+
 def next_try(letter: Letter, now: datetime) -> datetime | None:
     """When to try again: waits double from half a minute to an hour, spread by a quarter; None where it is too late."""
     if letter.attempts >= MOST_TRIES:

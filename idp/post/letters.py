@@ -20,6 +20,9 @@ from idp.model import Brand
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates" / "letters"
 
+CHANNELS: Final = ("mail", "sms")
+_KINDS: Final = {"mail": ("subject.txt", "txt", "html"), "sms": ("sms.txt",)}
+
 # What each letter must be told; ``zone`` (of the person's clock) may be added to any.
 NEEDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
@@ -59,6 +62,7 @@ class Letters:
 
     def __init__(self, words: Words, path: Path = TEMPLATES) -> None:
         self._words = words
+        self._path = path
         self._desks = {locale: self._desk(path, locale) for locale in words.languages}
 
     def render(self, template: str, locale: str, context: Mapping[str, Any], brand: Brand, channel: str = "mail") -> Rendered:
@@ -82,6 +86,10 @@ class Letters:
         except TemplateNotFound as error:
             raise LookupError(f"no letter {template} for {channel}") from error
         return Rendered(_line(subject), text.strip() + "\n", html)
+
+    def has(self, template: str, channel: str) -> bool:
+        """Whether there is such a letter for the channel."""
+        return all((self._path / f"{template}.{kind}").is_file() for kind in _KINDS[channel])
 
     def _desk(self, path: Path, locale: str) -> Environment:
         desk = Environment(

@@ -1,6 +1,6 @@
 """The only reader of the environment and of TOML: typed, whole, and judged before anything starts."""
 
-from idp.settings.loading import config_directory, from_environment, load
+from idp.settings.loading import config_directory, from_environment, load, settings_file
 from idp.settings.master_key import make_master_key_file, master_key_path
 from idp.settings.policy_file import PolicyFile, canonical, effective, load_policy, read_policy
 from idp.settings.problems import ConfigurationError, Problem
@@ -38,4 +38,5 @@ __all__ = [
     "make_master_key_file",
     "master_key_path",
     "read_policy",
+    "settings_file",
 ]

@@ -23,6 +23,7 @@ from idp.settings.shapes import DEFAULT_PROFILE, SettingsFile
 DIRECTORY = "config"
 _PROFILE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?", re.ASCII)
+_REGION = re.compile(r"[A-Z]{2}")
 _OFF = {"", "0", "false", "no"}
 
 
@@ -34,6 +35,15 @@ def config_directory(environ: Mapping[str, str]) -> FilePath:
 def from_environment() -> Settings:
     """The settings of this process; raises ``ConfigurationError`` with every problem."""
     return load(config_directory(os.environ), os.environ)
+
+
+def settings_file() -> SettingsFile:
+    """settings.toml alone, as this process would read it: for commands that start nothing and need no key."""
+    loading = _Loading(config_directory(os.environ), os.environ)
+    file = loading.file()
+    if loading.problems or file is None:
+        raise ConfigurationError(loading.problems)
+    return file
 
 
 def load(directory: FilePath, environ: Mapping[str, str]) -> Settings:
@@ -53,9 +63,12 @@ class _Loading:
         self.environ = environ
         self.problems: list[Problem] = []
 
-    def settings(self) -> Settings | None:
+    def file(self) -> SettingsFile | None:
         document = self._document("settings.toml")
-        file = self._file(document) if document else None
+        return self._file(document) if document else None
+
+    def settings(self) -> Settings | None:
+        file = self.file()
         policy = self._policy(file.profile if file else DEFAULT_PROFILE)
         resources_reader = self._reader("resources.toml")
         longest = policy.tokens.access_token if policy else None
@@ -77,6 +90,7 @@ class _Loading:
             clients=clients,
             resources=resources,
             languages=file.languages,
+            region=file.region,
             database=file.database,
             redis=file.redis,
             mail=file.mail,
@@ -139,6 +153,8 @@ def _judge_names(reader: Reader, file: SettingsFile) -> None:
     if not _PROFILE.fullmatch(file.profile):
         remedy = "Write the name of a file in config/policies, without its .toml."
         reader.refuse(("profile",), "not the name of a profile", remedy)
+    if not _REGION.fullmatch(file.region):
+        reader.refuse(("region",), "not a region", 'Write its two letters, as in "GB" or "IT" (ISO 3166).')
     if not file.languages:
         reader.refuse(("languages",), "no language is listed", 'List at least "en".')
     for number, language in enumerate(file.languages):

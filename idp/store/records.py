@@ -81,9 +81,21 @@ _EXPIRE = Statement(
     )
 )
 _DEPTH = Statement(select(_o.state, func.count()).where(_o.state != "sent").group_by(_o.state))
+_dead = _o.state == "dead"
+_can_rise = _o.body.is_not(None) & _still_wanted
 _DEAD = Statement(
-    select(*_LETTER_COLUMNS, _o.error).where(_o.state == "dead").order_by(_o.state_at.desc()).limit(bindparam("limit"))
+    select(*_LETTER_COLUMNS, _o.error, _o.state_at, _can_rise)
+    .where(_dead)
+    .order_by(_o.state_at.desc(), _o.id)
+    .limit(bindparam("limit"))
 )
+_rise = (
+    update(outbox)
+    .where(_dead, _can_rise)
+    .values(state="waiting", state_at=_now, next_try_at=_now, leased_until=None, attempts=0)
+)
+_RISE = Statement(_rise.where(_o.id == bindparam("one")))
+_RISE_ALL = Statement(_rise)
 
 _RECORD = conflicting(lambda into: into(policies).on_conflict_do_nothing(index_elements=[_p.digest]))
 _versions = select(_p.digest, _p.name, _p.document, _p.recorded_at)
@@ -98,6 +110,15 @@ class PolicyVersion(NamedTuple):
     name: str
     document: str
     recorded_at: datetime
+
+
+class DeadLetter(NamedTuple):
+    """A letter that was given up: why, when, and whether it could still be sent."""
+
+    letter: Letter
+    error: str
+    at: datetime
+    sendable: bool
 
 
 class Audit(Repository):
@@ -183,10 +204,16 @@ class Outbox(Repository):
         counted = {str(state): int(count) for state, count in self._link.all(_DEPTH, {})}
         return {"waiting": 0, "dead": 0} | counted
 
-    def dead(self, limit: int = 100) -> list[tuple[Letter, str]]:
-        """The letters that were given up, the latest first, each with its last error."""
-        rows = self._link.all(_DEAD, {"limit": limit})
-        return [(_letter(row), row[9] or "") for row in rows]
+    def dead(self, now: datetime, limit: int = 100) -> list[DeadLetter]:
+        """The letters that were given up, the latest first."""
+        rows = self._link.all(_DEAD, {"now": now, "limit": limit})
+        return [DeadLetter(_letter(row), row[9] or "", row[10], bool(row[11])) for row in rows]
+
+    def rise(self, now: datetime, letter_id: str | None = None) -> int:
+        """Let a dead letter (or every one) wait again, as if new, while its time lasts and its body is kept."""
+        if letter_id is None:
+            return self._link.count(_RISE_ALL, {"now": now})
+        return self._link.count(_RISE, {"now": now, "one": letter_id})
 
 
 class Policies(Repository):

@@ -70,12 +70,32 @@ def test_a_letter_that_failed_is_tried_again_or_buried(store: Store):
         assert tx.outbox.claim(NOW + HOUR, LEASE, 10) == [(letter(attempts=2), b"sealed")]
         tx.outbox.failed("l1", NOW + HOUR, "550 no", None)
         assert tx.outbox.depth() == {"waiting": 0, "dead": 1}
-        assert tx.outbox.dead(10) == [(letter(attempts=2), "550 no")]
+        assert tx.outbox.dead(NOW + HOUR, 10) == [(letter(attempts=2), "550 no", NOW + HOUR, True)]
         # What the dead hold is wiped when its time is over.
         assert tx.outbox.expire(NOW + DAY - SECOND) == 0
         assert tx.outbox.expire(NOW + DAY) == 1
         assert tx.outbox.expire(NOW + DAY) == 0
-        assert tx.outbox.dead(10) == [(letter(attempts=2), "550 no")]
+        assert tx.outbox.dead(NOW + DAY, 10) == [(letter(attempts=2), "550 no", NOW + HOUR, False)]
+
+
+def test_the_dead_may_wait_again_while_their_time_lasts(store: Store):
+    with store.begin() as tx:
+        for name in ("l1", "l2", "l3"):
+            tx.outbox.put(letter(name, not_after=NOW + (SECOND if name == "l3" else DAY)), b"sealed")
+        tx.outbox.claim(NOW, LEASE, 10)
+        for name in ("l1", "l2", "l3"):
+            tx.outbox.failed(name, NOW, "550 no", None)
+        assert tx.outbox.rise(NOW + SECOND, "l1") == 1
+        assert tx.outbox.rise(NOW + SECOND, "l1") == 0
+        assert tx.outbox.rise(NOW + SECOND, "l3") == 0
+        assert tx.outbox.rise(NOW + SECOND, "unheard of") == 0
+        assert tx.outbox.claim(NOW + SECOND, LEASE, 10) == [(letter("l1", attempts=1), b"sealed")]
+        assert tx.outbox.rise(NOW + SECOND) == 1
+        assert [one.letter.id for one in tx.outbox.dead(NOW + SECOND)] == ["l3"]
+        # Its time passes, and its body with it.
+        tx.outbox.failed("l2", NOW + SECOND, "550 no", None)
+        tx.outbox.expire(NOW + DAY)
+        assert tx.outbox.rise(NOW + DAY) == 0
 
 
 def test_a_letter_past_its_time_is_never_sent(store: Store):
@@ -84,7 +104,7 @@ def test_a_letter_past_its_time_is_never_sent(store: Store):
         tx.outbox.put(letter("l2", not_after=None), b"sealed")
         assert [one.id for one, _ in tx.outbox.claim(NOW + DAY, LEASE, 10)] == ["l2"]
         assert tx.outbox.expire(NOW + DAY) == 1
-        assert tx.outbox.dead(10) == [(letter("l1"), "expired")]
+        assert tx.outbox.dead(NOW + DAY, 10) == [(letter("l1"), "expired", NOW + DAY, False)]
         assert tx.outbox.depth() == {"waiting": 1, "dead": 1}
 
 
