@@ -4,12 +4,13 @@ Every journey that sets a secret goes through here. Hashes are computed before t
 a core works; the account is locked within it, so that of two changes at once the second sees the first.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlencode
 
 from idp.flows.world import World
-from idp.model import Account, Alarm, Changed, Credential, Factor, Source
+from idp.model import Account, Alarm, Changed, Counter, Credential, Factor, Purpose, Source
 from idp.policies import credentials, lockout
 from idp.store import Transaction
 from idp.vault import Busy, digest
@@ -86,16 +87,29 @@ def keep(world: World, tx: Transaction, before: Account, held: Credential, *, no
 
 
 def reopen(world: World, tx: Transaction, account: Account, factor: Factor) -> None:
-    """A reset is finished: the factor's counters open, as far as policy says."""
+    """A reset is finished: the factor's counters open, as far as policy says; passkeys froze with the password."""
+    lifts = world.policy.recovery.lifts_lockout
+    opened = (factor, Factor.PASSKEY) if factor is Factor.PASSWORD else (factor,)
     for counter in tx.counters.of(account.id):
-        current = counter
-        for _ in range(_SWAPS if current.factor is factor else 0):
-            if tx.counters.swap(current, lockout.recovered(current, world.policy.recovery.lifts_lockout)):
-                break
-            current = tx.counters.read(current.subject, current.factor, current.device)
-        else:
-            if current.factor is factor:
-                raise Busy
+        if counter.factor in opened:
+            _turn(tx, counter, lambda current: lockout.recovered(current, lifts))
+
+
+def shut(tx: Transaction, account: Account, factor: Factor, now: datetime) -> None:
+    """Nobody gets on by this factor until it is reset, from whichever device."""
+    fresh = tx.counters.read(account.id, factor, "")
+    known = [counter for counter in tx.counters.of(account.id) if counter.factor is factor and counter.device]
+    for counter in (fresh, *known):
+        _turn(tx, counter, lambda current: lockout.disable(current, now))
+
+
+def _turn(tx: Transaction, counter: Counter, change: Callable[[Counter], Counter]) -> None:
+    """Change a counter under a swap; a lost one means that an attempt was counted meanwhile."""
+    for _ in range(_SWAPS):
+        if tx.counters.swap(counter, change(counter)):
+            return
+        counter = tx.counters.read(counter.subject, counter.factor, counter.device)
+    raise Busy
 
 
 def changed(
@@ -105,8 +119,7 @@ def changed(
 
     ``before`` is the address that a change replaced: it is told too, and an alarm brings it back.
     """
-    if by.end_others:
-        account = cut(world, tx, account, now=now, by=by)
+    account = cut(world, tx, account, now=now, by=by) if by.end_others else recall(tx, account)
     lifetime = world.policy.change.alarm_lifetime
     code = world.vault.code()
     tx.alarms.put(Alarm(digest(code), account.id, what, before, now, now + lifetime))
@@ -127,11 +140,20 @@ def changed(
 
 def cut(world: World, tx: Transaction, account: Account, *, now: datetime, by: By) -> Account:
     """Sessions and grants that began before now are dead, and devices forgotten but for the one at hand."""
+    account = recall(tx, account)
     tx.accounts.sessions_valid_from(account.id, now)
     tx.devices.forget_all(account.id, by.device)
     ended = tx.grants.revoke_account(account.id, now)
     world.record(tx, now, "account.cut", "done", account=account, actor=by.actor, source=by.source, grants=len(ended))
     return replace(account, sessions_valid_from=now)
+
+
+def recall(tx: Transaction, account: Account) -> Account:
+    """What was sent to recover by works no more: who read it before the change, or at an address replaced, has nothing."""
+    tx.accounts.drop_credential(account.id, Factor.TEMPORARY)
+    tx.one_time_codes.drop(account.id, Purpose.RECOVERY)
+    kept = tuple(held for held in account.credentials if held.factor is not Factor.TEMPORARY)
+    return replace(account, credentials=kept)
 
 
 def _reused(world: World, account: Account, factor: Factor, secret: str, history: int) -> bool:
