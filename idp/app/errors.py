@@ -2,7 +2,7 @@
 
 from flask import Flask, Response
 from flask_limiter import RateLimitExceeded
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from idp.store import StoreDown
 from idp.vault import Busy
@@ -25,9 +25,10 @@ def add_to(app: Flask, house: House) -> None:
             answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         return answer
 
-    def throttled(error: RateLimitExceeded) -> Response:
+    def throttled(error: TooManyRequests) -> Response:
         answer = house.error(429, "too_many")
-        answer.headers["Retry-After"] = str(error.limit.limit.get_expiry())
+        seconds = error.limit.limit.get_expiry() if isinstance(error, RateLimitExceeded) else error.retry_after
+        answer.headers["Retry-After"] = str(seconds)
         return answer
 
     def busy(_: Busy) -> Response:
@@ -45,7 +46,7 @@ def add_to(app: Flask, house: House) -> None:
 
     app.extensions["idp.error_page"] = page
     app.register_error_handler(HTTPException, http)
-    app.register_error_handler(RateLimitExceeded, throttled)
+    app.register_error_handler(TooManyRequests, throttled)
     app.register_error_handler(Busy, busy)
     app.register_error_handler(StoreDown, down)
     app.register_error_handler(Malformed, malformed)

@@ -1,13 +1,17 @@
 """Throttling by source address with flask-limiter: the limits are policy's, the counts are kept by the store."""
 
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
-from flask import Flask, Request, request
+from flask import Flask, Request, Response, request
 from flask_limiter import Limiter
-from limits import parse
+from limits import RateLimitItem, parse
+from werkzeug.exceptions import TooManyRequests
 
 from idp.flows.world import World
-from idp.web import Limits
+from idp.policies.policy import RateLimits
+from idp.web import Limits, View
 
 
 def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> tuple[Limits, Callable[[str], bool]]:
@@ -31,10 +35,6 @@ def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> t
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     rules = world.policy.rate_limits
-    pages: Limits = {
-        name: limiter.shared_limit(getattr(rules, name), scope=name)
-        for name in ("sign_in", "invitation", "authorize", "recovery", "change")
-    }
     failures = parse(rules.token_failures)
 
     def count_failure(client_id: str) -> bool:
@@ -44,4 +44,32 @@ def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> t
             counted.append(limiter.limiter.hit(failures, "client", client_id))
         return not all(counted)
 
-    return pages, count_failure
+    return _pages(limiter, rules), count_failure
+
+
+def _pages(limiter: Limiter, rules: RateLimits) -> Limits:
+    """The decorators by name. An alarm counts apart: no flood of recoveries keeps an owner from freezing their access."""
+    by_source: Limits = {
+        name: limiter.shared_limit(getattr(rules, name), scope=name)
+        for name in ("sign_in", "invitation", "authorize", "recovery", "change")
+    }
+    alarm = limiter.shared_limit(rules.recovery, scope="alarm")
+    everywhere = _everywhere(limiter, parse(rules.recovery_everywhere), "recovery_everywhere")
+    # One address that is throttled already does not use up what all the others may.
+    by_source_then_all = by_source["recovery"]
+    return {**by_source, "alarm": alarm, "recovery": lambda view: by_source_then_all(everywhere(view))}
+
+
+def _everywhere(limiter: Limiter, limit: RateLimitItem, scope: str) -> Callable[[View], View]:
+    """A decorator that counts the forms sent from all addresses together."""
+
+    def throttled(view: View) -> View:
+        @wraps(view)
+        def counted(*args: Any, **named: Any) -> Response:
+            if request.method == "POST" and not limiter.limiter.hit(limit, scope):
+                raise TooManyRequests(retry_after=limit.get_expiry())
+            return view(*args, **named)
+
+        return counted
+
+    return throttled

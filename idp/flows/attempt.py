@@ -139,10 +139,14 @@ class _Attempt:
         return Verdict.RIGHT
 
     def _refund(self, tx: Transaction, counter: Counter) -> None:
+        counted = counter.disabled_at
         for _ in range(_SWAPS):
             if tx.counters.swap(counter, lockout.refund(counter)):
                 return
             counter = tx.counters.read(self.aim.subject, self.factor, self.aim.device)
+            if counter.disabled_at not in (None, counted):
+                # Disabled while this was verified, by its owner perhaps: a success that began before opens it no more.
+                return
         raise Busy
 
     def _failed(self, verdict: Verdict, counted: tuple[Counter, Counter] | None) -> Verdict:

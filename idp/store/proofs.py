@@ -43,6 +43,11 @@ _alarm_alive = (_a.digest == bindparam("one"), _a.used_at.is_(None), _a.expires_
 _PUT_ALARM = Statement(insert(alarms))
 _LIVE_ALARM = Statement(select(*_ALARM_COLUMNS).where(*_alarm_alive))
 _SPEND_ALARM = Statement(update(alarms).where(*_alarm_alive).values(used_at=bindparam("now", type_=_a.used_at.type)))
+_alarms_since = (_a.account_id == bindparam("account"), _a.created_at >= bindparam("since"))
+_ALARMS_SINCE = Statement(select(*_ALARM_COLUMNS).where(*_alarms_since).order_by(_a.created_at, _a.digest))
+_END_ALARMS = Statement(
+    update(alarms).where(*_alarms_since, _a.used_at.is_(None)).values(used_at=bindparam("now", type_=_a.used_at.type))
+)
 
 _ADD_RECOVERY = Statement(insert(recovery_codes))
 _CLEAR_RECOVERY = Statement(delete(recovery_codes).where(_r.account_id == bindparam("account")))
@@ -139,11 +144,19 @@ class Alarms(Repository):
     def live(self, digest: str, now: datetime) -> Alarm | None:
         """The alarm, if it is neither used nor expired."""
         row = self._link.first(_LIVE_ALARM, {"one": digest, "now": now})
-        return None if row is None else Alarm(row[0], row[1], Changed(row[2]), *row[3:])
+        return None if row is None else _alarm(row)
 
     def spend(self, digest: str, now: datetime) -> bool:
         """Use the alarm: of all who try, one is told True."""
         return self._link.count(_SPEND_ALARM, {"one": digest, "now": now}) == 1
+
+    def since(self, account_id: str, moment: datetime) -> list[Alarm]:
+        """The alarms about what was changed at ``moment`` or later, used or not, the oldest first."""
+        return [_alarm(row) for row in self._link.all(_ALARMS_SINCE, {"account": account_id, "since": moment})]
+
+    def end_since(self, account_id: str, moment: datetime, now: datetime) -> None:
+        """The alarms about what was changed at ``moment`` or later work no more."""
+        self._link.run(_END_ALARMS, {"account": account_id, "since": moment, "now": now})
 
 
 class RecoveryCodes(Repository):
@@ -206,6 +219,10 @@ class Passkeys(Repository):
     def remove(self, account_id: str, passkey_id: str) -> bool:
         """Take a passkey of the account away; False where it has none of that id."""
         return self._link.count(_REMOVE_PASSKEY, {"one": passkey_id, "account": account_id}) == 1
+
+
+def _alarm(row: Sequence[Any]) -> Alarm:
+    return Alarm(row[0], row[1], Changed(row[2]), *row[3:])
 
 
 def _code(row: Sequence[Any]) -> OneTimeCode:
