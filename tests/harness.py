@@ -235,6 +235,18 @@ class House:
             entry for entry in found if event in (None, entry.event) and (account is None or entry.account_id == account.id)
         ]
 
+    def code(self, person: Person) -> str:
+        """The code in the last letter or message that brought one; digits that no letter brought where there was none."""
+        sent = self.letters(person.account, "recovery_code")
+        return str(sent[-1][1]["code"]) if sent else "0" * self.world.policy.recovery.code_length
+
+    def temporary_password(self, person: Person) -> str:
+        """The temporary password that a recovery brings, walked through in another browser."""
+        browser = person.elsewhere()
+        page = browser.walk(browser.recover("password"))
+        assert page.step == "MailSent", page.text
+        return str(self.letters(person.account, "temporary_password")[-1][1]["password"])
+
     # Machines
 
     def post(self, path: str, data: Pairs, client: str | None = None, **more: Any) -> httpx.Response:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from tests.harness import House
 
 PASSWORD = "correct horse battery staple"
+NEW_PASSWORD = "quiet river under stone"
 PIN = "280571"
+NEW_PIN = "904617"
 ANSWER = "Scuola Manzoni"
 QUESTION = "first_school"
 BILLING, SERVICE = "http://localhost:8082", "http://localhost:8083"
@@ -48,21 +50,23 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.action: str | None = None
-        self.hidden: dict[str, str] = {}
+        self.forms: dict[str, dict[str, str]] = {}
         self.fields: dict[str, dict[str, str | None]] = {}
         self.heading = self.text = ""
         self.links: list[str] = []
+        self._form: dict[str, str] = {}
         self._within: list[str] = []
         self._quiet = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         held = dict(attrs)
-        if tag == "form" and self.action is None:
-            self.action = held.get("action")
+        if tag == "form":
+            self.action = held.get("action") if self.action is None else self.action
+            self._form = self.forms.setdefault(held.get("action") or "", {})
         if tag in ("input", "select") and held.get("name"):
-            self.fields[held["name"] or ""] = held
+            self.fields.setdefault(held["name"] or "", held)
             if held.get("type") == "hidden":
-                self.hidden[held["name"] or ""] = held.get("value") or ""
+                self._form[held["name"] or ""] = held.get("value") or ""
         if tag == "a" and held.get("href"):
             self.links.append(held["href"] or "")
         if tag in ("script", "style"):
@@ -114,7 +118,13 @@ class Page:
 
     @property
     def hidden(self) -> dict[str, str]:
-        return dict(self._read.hidden)
+        """What the first form carries unseen."""
+        return dict(self._read.forms.get(self._read.action or "", {}))
+
+    @property
+    def forms(self) -> dict[str, dict[str, str]]:
+        """The forms of the page by their address, each with what it carries unseen."""
+        return self._read.forms
 
     @property
     def fields(self) -> dict[str, dict[str, str | None]]:
@@ -132,7 +142,7 @@ class Page:
     @property
     def step(self) -> str | None:
         """The name of the step whose form this is."""
-        return self._read.hidden.get("step")
+        return self.hidden.get("step")
 
     @property
     def left(self) -> str | None:
@@ -154,6 +164,8 @@ class Person:
     username: str = ""
     password: str = PASSWORD
     pin: str = PIN
+    new_password: str = NEW_PASSWORD
+    new_pin: str = NEW_PIN
     answer: str = ANSWER
     question: str = QUESTION
     address: str = field(default_factory=source)
@@ -203,6 +215,10 @@ class Person:
         """Send a page's form and follow."""
         return self.follow(self.post(page, fields))
 
+    def press(self, page: Page, action: str, **fields: Any) -> Page:
+        """Send the page's form that leads to ``action``, and follow."""
+        return self.follow(self.client.post(action, data={**page.forms[action], **fields}))
+
     # What people do
 
     def open_invitation(self, code: str) -> Page:
@@ -219,8 +235,20 @@ class Person:
             "Reactivate": {"answer": self.answer},
             "ExtraProof": {"answer": self.answer},
             "GiveConsent": {"decision": "allow"},
+            "ReplacePassword": {"password": self.new_password, "password_again": self.new_password},
+            "ReplacePin": {"pin": self.new_pin, "pin_again": self.new_pin},
+            "AnswerToRecover": {"answer": self.answer},
         }
+        if page.step in ("EnterCode", "ResetByCode"):
+            return {"code": self.house.code(self), **(answers["ReplacePassword"] if page.step == "ResetByCode" else {})}
         return answers.get(page.step or "")
+
+    def learn(self, step: str | None, fields: Mapping[str, str]) -> None:
+        """Remember what was chosen in the place of a forgotten secret."""
+        if step in ("ReplacePassword", "ResetByCode"):
+            self.password = fields["password"]
+        elif step == "ReplacePin":
+            self.pin = fields["pin"]
 
     def walk(self, page: Page, *, until: str | None = None) -> Page:
         """Answer page after page until one is not a step's, is ``until``, or answered with a fault."""
@@ -228,8 +256,21 @@ class Person:
             fields = self.given(page)
             if fields is None:
                 break
-            page = self.fill(page, **fields)
+            step, page = page.step, self.fill(page, **fields)
+            if page.status < 400:
+                self.learn(step, fields)
         return page
+
+    def named(self, page: Page) -> dict[str, str]:
+        """What this person writes into the form that finds them, as far as it is asked."""
+        account = self.account
+        facts = {"username": account.username, "email": account.email, "name": account.full_name, "no_password": "yes"}
+        return {name: value for name, value in facts.items() if name in page.fields}
+
+    def recover(self, lost: str, *, page: Page | None = None, **fields: Any) -> Page:
+        """Say what was forgotten, and who one is: where that leads."""
+        form = page or self.open(f"/recover/{lost}")
+        return self.fill(form, **{**self.named(form), **fields})
 
     def sign_in(self, *, until: str | None = None) -> Page:
         return self.walk(self.open("/sign-in"), until=until)

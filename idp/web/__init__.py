@@ -1,10 +1,10 @@
-"""Pages for people: sign-in, enrolment, invitation. Thin views over the use cases; every word is in a template."""
+"""Pages for people: sign-in, enrolment, invitation, recovery. Thin views over the use cases; every word is in a template."""
 
 from collections.abc import Callable
 
 from flask import Blueprint, Response
 
-from idp.web import home, invitation, sign_in, static
+from idp.web import home, invitation, recovery, sign_in, static
 from idp.web.house import House
 
 __all__ = ["House", "Limits", "View", "create_blueprint"]
@@ -18,6 +18,7 @@ def create_blueprint(house: House, limits: Limits) -> Blueprint:
     blueprint = Blueprint("web", __name__)
     sign_in.add_to(blueprint, house, limits["sign_in"], limits["authorize"])
     invitation.add_to(blueprint, house, limits["invitation"])
+    recovery.add_to(blueprint, house, limits["recovery"])
     home.add_to(blueprint, house)
     static.add_to(blueprint, house)
     return blueprint

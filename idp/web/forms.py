@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 from werkzeug.datastructures import MultiDict
 
 LONGEST = 4096
@@ -69,9 +69,75 @@ class Decision(_Form):
 
 
 class Code(_Form):
-    """An invitation's code."""
+    """A code: an invitation's, or one that was sent."""
 
     code = _text()
+
+
+class CodeAndPassword(NewPassword):
+    """A code that was sent and, on the same page, a new password."""
+
+    code = _text()
+
+
+class Named(_Form):
+    """What someone is found by who has forgotten something; built with ``only`` what policy asks."""
+
+    username = _text()
+    email = _text()
+    name = _text()
+
+
+class NamedWithPassword(Named):
+    """The same, with the password or a tick that it is not remembered: then what was typed is not passed on."""
+
+    password = fields.String(load_default="", validate=validate.Length(max=LONGEST))
+    no_password = fields.String(load_default="")
+
+    @validates_schema(skip_on_field_errors=False)
+    def _one_of_both(self, data: dict[str, Any], **_: Any) -> None:
+        if not data.get("password") and not data.get("no_password"):
+            raise ValidationError("", "password")
+
+
+class Nothing(_Form):
+    """A button alone."""
+
+
+class Current(_Form):
+    """The present secret, which every change in My Profile begins with."""
+
+    current = _text()
+
+
+class ChangePassword(Current, NewPassword):
+    """A new password under the present one; ``end_others`` is ticked to be signed out everywhere else."""
+
+    end_others = fields.String(load_default="")
+
+
+class ChangePin(Current, NewPin):
+    """A new PIN under the present one."""
+
+    end_others = fields.String(load_default="")
+
+
+class ChangeQuestion(Current, NewQuestion):
+    """A new question and its answer, under the password."""
+
+    end_others = fields.String(load_default="")
+
+
+class ChangeEmail(Current):
+    """A new mail address, under the password."""
+
+    email = _text()
+
+
+class ChangeMobile(Current):
+    """A new mobile number, under the password."""
+
+    mobile = _text()
 
 
 class Malformed(Exception):  # noqa: N818 - says what the form is

@@ -1,10 +1,13 @@
 """Which page shows which step. A step without a page does not pass the type checker."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, assert_never
+from urllib.parse import urlencode
 
 from idp.flows.facts import Looked
-from idp.model import Client
+from idp.model import Client, Factor, Lost
+from idp.policies import recovery
 from idp.policies.lifecycle import missing_pieces, required_pieces
 from idp.policies.policy import Policy
 from idp.policies.steps import (
@@ -46,6 +49,7 @@ def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> P
             return "choose_password.html", {
                 "username": username,
                 "replacing": replacing,
+                "why": _why_replaced(looked),
                 **done,
                 **_password_rules(policy, shortest, longest),
             }
@@ -58,7 +62,7 @@ def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> P
         case ExtraProof(question):
             return "answer.html", {"kind": "extra", "question": question}
         case AnswerToRecover() | EnterCode() | ResetByCode() | MailSent():
-            return _recovery_page(step, policy)
+            return recovery_page(step, policy)
         case AskSecondFactor(ways):
             return "second_factor.html", {"ways": ways}
         case EnrolSecondFactor(ways):
@@ -74,20 +78,23 @@ def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> P
             assert_never(step)
 
 
-def _recovery_page(step: RecoveryStep, policy: Policy) -> Page:
+def recovery_page(step: RecoveryStep, policy: Policy) -> Page:
+    """Template and context of a step of recovery: made of the step and the policy alone, so that it tells nothing else."""
+    code = _minutes(policy.recovery.code_lifetime)
     match step:
         case AnswerToRecover(lost, question):
             return "answer.html", {"kind": "recover", "lost": lost.value, "question": question}
         case EnterCode(lost, length, channel):
-            return "enter_code.html", {"lost": lost.value, "length": length, "channel": channel}
+            return "enter_code.html", {"lost": lost.value, "length": length, "channel": channel, "minutes": code}
         case ResetByCode(length, channel, shortest, longest):
             return "reset_by_code.html", {
                 "length": length,
                 "channel": channel,
+                "minutes": code,
                 **_password_rules(policy, shortest, longest),
             }
         case MailSent(lost):
-            return "mail_sent.html", {"lost": lost.value}
+            return "mail_sent.html", {"lost": lost.value, "minutes": _minutes(policy.temporary_password.lifetime)}
         case _:
             assert_never(step)
 
@@ -97,9 +104,38 @@ def _password_rules(policy: Policy, shortest: int, longest: int) -> dict[str, An
     return {"min_length": shortest, "max_length": longest, "letters_and_digits": letters_and_digits}
 
 
+def ways_back(looked: Looked, policy: Policy) -> dict[str, Any]:
+    """Where a page leads besides forward: into a recovery, or out of the one under way."""
+    recovering, transaction = looked.sign_in.recovering, looked.visit.transaction
+    ways: dict[str, Any] = {
+        "transaction": transaction,
+        "pin_forgotten": recovery.may_recover_pin(looked.sign_in, looked.account, looked.step, policy),
+    }
+    if recovering is not None:
+        ways["cancel"] = "pin" if recovering.lost is Lost.PIN else "sign_in"
+    joined = urlencode({"sign_in": transaction})
+    if recovering is not None and recovering.lost is not Lost.PIN:
+        ways["again_href"] = f"/recover/{recovering.lost}?{joined}"
+    if isinstance(looked.step, AskUsernameAndPassword) and (offered := recovery.offered(policy)):
+        ways |= {"recovery_href": f"/recover?{joined}", "recoverable": tuple(lost.value for lost in offered)}
+    return ways
+
+
 def name_of(looked: Looked) -> str:
     """The step's name, which its form carries: an answer to another step is not taken for this one's."""
     return type(looked.step).__name__
+
+
+def _why_replaced(looked: Looked) -> str:
+    """Why a new password is chosen: signed in with a temporary one, recovered, or because its time has come."""
+    if looked.sign_in.recovering is not None:
+        return "recovered"
+    shown = {proof.factor for proof in looked.sign_in.proofs}
+    return "temporary" if Factor.TEMPORARY in shown and Factor.PASSWORD not in shown else "due"
+
+
+def _minutes(span: timedelta) -> int:
+    return int(span.total_seconds()) // 60
 
 
 def _progress(looked: Looked, policy: Policy) -> tuple[int, int] | None:

@@ -49,8 +49,10 @@ _LINEAR: Final = 0.04045
 DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "action": "",
+        "again_href": None,
         "back_href": None,
         "browser_untested": False,
+        "cancel": "",
         "client_name": "",
         "continue_href": None,
         "detail": "",
@@ -61,16 +63,21 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
         "invitation_href": None,
         "known": False,
         "letters_and_digits": False,
+        "pin_forgotten": False,
         "portals": (),
         "progress": None,
+        "recoverable": (),
         "recovery_href": None,
         "replacing": False,
         "request_id": "",
         "retry_href": None,
         "sign_in_href": None,
         "sign_out_href": None,
+        "told": "",
+        "transaction": "",
         "until": None,
         "values": MappingProxyType({}),
+        "why": "",
     }
 )
 

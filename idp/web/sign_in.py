@@ -1,49 +1,24 @@
 """The door of a sign-in: one address, one form at a time. Read the shape, call one use case, show where things stand."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, request
-from marshmallow import Schema
 
-from idp.flows import enrol, sign_in
+from idp.flows import recover, sign_in
 from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked, look
-from idp.flows.sign_in import Gone, Wrong
+from idp.flows.sign_in import Gone
 from idp.language import format_instant
 from idp.model import Ask, Client
-from idp.policies.steps import (
-    AskPin,
-    AskUsernameAndPassword,
-    ChoosePassword,
-    ChooseQuestion,
-    CreatePin,
-    Done,
-    ExtraProof,
-    GiveConsent,
-    Reactivate,
-    Refused,
-    ReplacePassword,
-    ReplacePin,
-    Step,
-)
+from idp.policies.steps import AskUsernameAndPassword, ChooseQuestion, Done, GiveConsent, Refused
 from idp.web import forms
+from idp.web.answers import ANSWERS, Result, field_of
 from idp.web.house import DEVICE_AGE, House
-from idp.web.pages import name_of, page_for
+from idp.web.pages import name_of, page_for, ways_back
 
 Limit = Callable[[Callable[..., Response]], Callable[..., Response]]
-Result = Looked | Wrong | Faulty | Gone | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """How one step is answered: the shape of its form and the use case; ``wrong`` names the one error of a failed proof."""
-
-    schema: Schema
-    run: Callable[[Looked, dict[str, Any]], Result]
-    wrong: str = "wrong"
 
 
 class Door:
@@ -52,21 +27,6 @@ class Door:
     def __init__(self, house: House) -> None:
         self.house = house
         self.world = house.world
-        password = _Answer(forms.NewPassword(), self._new_password)
-        pin = _Answer(forms.NewPin(), self._new_pin)
-        question = _Answer(forms.OneAnswer(), self._question, "wrong_answer")
-        self.answers: Mapping[type[Step], _Answer] = {
-            AskUsernameAndPassword: _Answer(forms.UsernameAndPassword(), self._password),
-            AskPin: _Answer(forms.OnePin(), self._pin, "wrong_pin"),
-            ChoosePassword: password,
-            ReplacePassword: password,
-            CreatePin: pin,
-            ReplacePin: pin,
-            ChooseQuestion: _Answer(forms.NewQuestion(), self._new_question),
-            Reactivate: question,
-            ExtraProof: question,
-            GiveConsent: _Answer(forms.Decision(), self._consent),
-        }
 
     def start(self) -> Response:
         """GET /sign-in: a sign-in that no client asked for."""
@@ -87,7 +47,7 @@ class Door:
             return self._gone()
         if not self.house.genuine():
             return self._page(looked, 403, errors=("csrf",))
-        answer = self.answers.get(type(looked.step))
+        answer = ANSWERS.get(type(looked.step))
         if answer is None or request.form.get("step") != name_of(looked):
             return self._on(looked)
         values, faults = forms.read(answer.schema, request.form)
@@ -95,16 +55,16 @@ class Door:
             return self._page(looked, 422, fields=faults)
         if isinstance(looked.step, GiveConsent) and values["decision"] == "deny":
             return self.house.away(f"/authorize/{transaction}")
-        return self._show(answer.run(looked, values), answer.wrong)
+        return self._show(answer.run(self.world, looked, values), answer.wrong)
 
     def _show(self, result: Result, wrong: str) -> Response:
         match result:
             case None | Gone():
                 return self._gone()
-            case Wrong(looked):
+            case sign_in.Wrong(looked) | recover.Wrong(looked):
                 return self._page(looked, 401, errors=(wrong,))
             case Faulty(looked, faults):
-                return self._page(looked, 422, fields={_field(looked.step, fault): (fault,) for fault in reversed(faults)})
+                return self._page(looked, 422, fields={field_of(looked.step, fault): (fault,) for fault in reversed(faults)})
             case Looked():
                 return self._on(result)
 
@@ -132,7 +92,7 @@ class Door:
             "hidden": {"step": name_of(looked)},
             "locale": looked.sign_in.ask.locale,
         }
-        context |= self._around(looked) | shown
+        context |= self._around(looked) | ways_back(looked, self.world.policy) | shown
         return self.house.page(template, status, **context)
 
     def _around(self, looked: Looked) -> dict[str, Any]:
@@ -184,33 +144,6 @@ class Door:
     def _gone(self) -> Response:
         return self.house.error(404, "expired", retry_href=self.house.brand.home or "/sign-in")
 
-    # One use case for each step
-
-    def _password(self, looked: Looked, values: dict[str, Any]) -> Result:
-        return sign_in.password(self.world, looked, values["username"], values["password"])
-
-    def _pin(self, looked: Looked, values: dict[str, Any]) -> Result:
-        return sign_in.pin(self.world, looked, values["pin"])
-
-    def _question(self, looked: Looked, values: dict[str, Any]) -> Result:
-        return sign_in.answer(self.world, looked, values["answer"])
-
-    def _consent(self, looked: Looked, values: dict[str, Any]) -> Result:  # noqa: ARG002 - "deny" never comes here
-        return sign_in.consent(self.world, looked)
-
-    def _new_password(self, looked: Looked, values: dict[str, Any]) -> Result:
-        if values["password"] != values["password_again"]:
-            return Faulty(looked, ("mismatch",))
-        return enrol.choose_password(self.world, looked, values["password"])
-
-    def _new_pin(self, looked: Looked, values: dict[str, Any]) -> Result:
-        if values["pin"] != values["pin_again"]:
-            return Faulty(looked, ("mismatch",))
-        return enrol.choose_pin(self.world, looked, values["pin"])
-
-    def _new_question(self, looked: Looked, values: dict[str, Any]) -> Result:
-        return enrol.choose_question(self.world, looked, values["question"], values["answer"])
-
 
 def add_to(blueprint: Blueprint, house: House, answers: Limit, beginnings: Limit) -> None:
     """Put the views of a sign-in into the blueprint; answers and beginnings are throttled by source address."""
@@ -218,14 +151,3 @@ def add_to(blueprint: Blueprint, house: House, answers: Limit, beginnings: Limit
     blueprint.add_url_rule("/sign-in", "start", beginnings(door.start), methods=["GET"])
     blueprint.add_url_rule("/sign-in/<transaction>", "show", door.show, methods=["GET"])
     blueprint.add_url_rule("/sign-in/<transaction>", "take", answers(door.take), methods=["POST"])
-
-
-def _field(step: Step, fault: str) -> str:
-    """The field under which a fault is shown."""
-    match step:
-        case ChoosePassword() | ReplacePassword():
-            return "password_again" if fault == "mismatch" else "password"
-        case CreatePin() | ReplacePin():
-            return "pin_again" if fault == "mismatch" else "pin"
-        case _:
-            return "question" if fault == "question_unknown" else "answer"

@@ -43,6 +43,7 @@ PAGE_ERRORS = (
     "wrong",
     "wrong_pin",
     "wrong_answer",
+    "wrong_code",
     "expired",
     "csrf",
     "busy",
@@ -53,6 +54,7 @@ PAGE_ERRORS = (
 )
 FIELD_ERRORS = (
     "required",
+    "password_or_box",
     "mismatch",
     "too_short",
     "too_long",
@@ -94,9 +96,9 @@ def _samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "sign-in", "sign_in", start
     yield "sign-in-wrong", "sign_in", start | typed | {"errors": ("wrong",)}
     yield "sign-in-required", "sign_in", start | typed | {"fields": {"password": ("required",)}}
-    yield "sign-in-known", "sign_in", FORM | typed | {"known": True, "recovery_href": "/recover"}
+    yield "sign-in-known", "sign_in", FORM | typed | {"known": True, "recovery_href": "/recover", "told": "password_replaced"}
     yield "sign-in-untested", "sign_in", start | {"browser_untested": True}
-    yield "pin", "pin", FORM | {"length": 6, "back_href": "/sign-in", "recovery_href": "/recover"}
+    yield "pin", "pin", FORM | {"length": 6, "back_href": "/sign-in", "pin_forgotten": True, "told": "pin_sent"}
     yield "pin-wrong", "pin", FORM | {"length": 6, "errors": ("wrong_pin",), "back_href": "/sign-in"}
     yield "pin-form", "pin", FORM | {"length": 6, "fields": {"pin": ("pin_form",)}}
     yield "password", "choose_password", PASSWORD | {"progress": (1, 3)}
@@ -117,11 +119,13 @@ def _samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     )
     yield "answer-reactivate", "answer", FORM | {"kind": "reactivate", "question": "childhood_street", "back_href": "/"}
     yield "answer-extra-wrong", "answer", FORM | {"kind": "extra", "question": "first_trip", "errors": ("wrong_answer",)}
+    yield from _recovery_samples()
     scope = ("openid", "profile", "email", "billing:read", "service:write", "x<y")
     yield "consent", "consent", FORM | {"client_name": "Bill Watcher", "scope": scope}
     for why in Refusal:
         leave = {"client_name": "My Account", "back_href": "http://localhost:8081/", "sign_out_href": "/sign-out"}
         yield f"refused-{why}", "refused", leave | {"why": why, "until": "14:35" if why is Refusal.LOCKED else None}
+    yield "refused-pin", "refused", FORM | {"why": "disabled", "pin_forgotten": True, "transaction": "9Qm"}
     yield "invitation", "invitation", FORM | {"sign_in_href": "/sign-in"}
     yield "invitation-ready", "invitation", FORM | {"values": {"code": "E889-3KTN-QJQV-NC75-GASV-DMSV-WKVH-EMJ3"}}
     yield "invitation-wrong", "invitation", FORM | {"values": {"code": "K7QF"}, "errors": ("invitation",)}
@@ -133,6 +137,32 @@ def _samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
         said = {"detail": "redirect_uri is not registered <script>", "request_id": "01JD7Q4V9K"}
         yield f"error-{name}", "error", said | {"status": status, "name": name, "retry_href": "/"}
     yield "form-post", "form_post", {"action": "https://rp.example/cb", "hidden": {"code": "abc", "state": "x"}}
+
+
+def _recovery_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    back = {"cancel": "sign_in", "transaction": "9Qm", "again_href": "/recover/password?sign_in=9Qm"}
+    code = FORM | back | {"lost": "password", "length": 6, "channel": "email", "minutes": 10}
+    reset = code | {"length": 4, "min_length": 8, "max_length": 128, "letters_and_digits": False}
+    ways = [(lost, f"/recover/{lost}") for lost in ("username", "password", "username_and_password")]
+    yield "recover", "recover", FORM | {"ways": ways, "sign_in_href": "/sign-in"}
+    named = FORM | {"sign_in_href": "/sign-in", "hidden": {"sign_in": "9Qm"}}
+    yield "recover-username", "recover_form", named | {"lost": "username", "asked": ("name", "email"), "others": ways[1:2]}
+    faults = {"values": {"email": "g@x.example", "username": ""}, "fields": {"password": ("password_or_box",)}}
+    yield "recover-username-faults", "recover_form", named | faults | {"lost": "username", "asked": ("name", "email"), "others": ()}
+    yield "recover-password", "recover_form", named | {"lost": "password", "asked": ("username", "email"), "others": ways[:1]}
+    both = {"lost": "username_and_password", "asked": ("name", "email"), "others": (), "fields": {"email": ("required",)}}
+    yield "recover-both", "recover_form", named | both
+    yield "recover-answer", "answer", FORM | back | {"kind": "recover", "question": "first_school", "errors": ("wrong_answer",)}
+    yield "recover-code", "enter_code", code
+    yield "recover-code-pin", "enter_code", code | {"lost": "pin", "channel": "sms", "cancel": "pin", "again_href": None}
+    yield "recover-code-app", "enter_code", code | {"channel": "totp", "errors": ("wrong_code",)}
+    yield "recover-reset", "reset_by_code", reset | {"minutes": 60}
+    yield "recover-reset-wrong", "reset_by_code", reset | {"errors": ("wrong_code",)}
+    yield "recover-reset-faults", "reset_by_code", reset | {"fields": {"password_again": ("mismatch",)}}
+    yield "recover-new", "choose_password", PASSWORD | back | {"replacing": True, "why": "recovered"}
+    yield "recover-temporary", "choose_password", PASSWORD | {"replacing": True, "why": "temporary"}
+    for lost, minutes in (("username", 60), ("password", 60), ("username_and_password", 45)):
+        yield f"recover-sent-{lost}", "mail_sent", FORM | back | {"lost": lost, "minutes": minutes}
 
 
 SAMPLES = tuple(_samples())
@@ -226,6 +256,9 @@ def test_autocomplete_says_what_each_field_is() -> None:
         "invitation": {"code": "one-time-code"},
         "answer": {"answer": "off"},
         "choose_question": {"answer": "off"},
+        "recover_form": {"name": "name", "email": "email", "password": "current-password"},
+        "enter_code": {"code": "one-time-code"},
+        "reset_by_code": {"code": "one-time-code", "password": "new-password", "password_again": "new-password"},
     }
     for template, fields in wanted.items():
         context = next(context for _, name, context in SAMPLES if name == template)
@@ -280,7 +313,7 @@ def test_hostile_values_are_shown_not_obeyed(template: str, context: dict[str, A
     swapped = {
         key: hostile if isinstance(value, str) and key not in {"why", "kind"} else value for key, value in context.items()
     }
-    mapped = dict.fromkeys(("username", "code", "question"), hostile)
+    mapped = dict.fromkeys(("username", "code", "question", "email", "name"), hostile)
     html = PAGES.render(
         f"{template}.html", locale, **{**swapped, "here": hostile, "values": mapped, "hidden": {hostile: hostile}}
     )

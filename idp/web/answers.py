@@ -1,0 +1,140 @@
+"""How each step is answered: the shape of its form, the one use case that takes it, and where a fault of it is told."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from marshmallow import Schema
+
+from idp.flows import enrol, recover, sign_in
+from idp.flows.choosing import Faulty
+from idp.flows.facts import Looked
+from idp.flows.sign_in import Gone
+from idp.flows.world import World
+from idp.policies.steps import (
+    AnswerToRecover,
+    AskPin,
+    AskUsernameAndPassword,
+    ChoosePassword,
+    ChooseQuestion,
+    CreatePin,
+    EnterCode,
+    ExtraProof,
+    GiveConsent,
+    MailSent,
+    Reactivate,
+    ReplacePassword,
+    ReplacePin,
+    ResetByCode,
+    Step,
+)
+from idp.web import forms
+
+Values = dict[str, Any]
+Result = Looked | sign_in.Wrong | recover.Wrong | Faulty | Gone | None
+_MISMATCH = ("mismatch",)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one step is answered; ``wrong`` names the one error of a failed proof."""
+
+    schema: Schema
+    run: Callable[[World, Looked, Values], Result]
+    wrong: str = "wrong"
+
+
+def field_of(step: Step, fault: str) -> str:
+    """The field under which a fault is shown."""
+    match step:
+        case ChoosePassword() | ReplacePassword() | ResetByCode():
+            return "password_again" if fault == "mismatch" else "password"
+        case CreatePin() | ReplacePin():
+            return "pin_again" if fault == "mismatch" else "pin"
+        case _:
+            return "question" if fault == "question_unknown" else "answer"
+
+
+# Signing in
+
+
+def _password(world: World, looked: Looked, values: Values) -> Result:
+    return sign_in.password(world, looked, values["username"], values["password"])
+
+
+def _pin(world: World, looked: Looked, values: Values) -> Result:
+    return sign_in.pin(world, looked, values["pin"])
+
+
+def _question(world: World, looked: Looked, values: Values) -> Result:
+    return sign_in.answer(world, looked, values["answer"])
+
+
+def _consent(world: World, looked: Looked, values: Values) -> Result:  # noqa: ARG001 - "deny" never comes here
+    return sign_in.consent(world, looked)
+
+
+# Choosing
+
+
+def _new_password(world: World, looked: Looked, values: Values) -> Result:
+    if values["password"] != values["password_again"]:
+        return Faulty(looked, _MISMATCH)
+    return enrol.choose_password(world, looked, values["password"])
+
+
+def _new_pin(world: World, looked: Looked, values: Values) -> Result:
+    if values["pin"] != values["pin_again"]:
+        return Faulty(looked, _MISMATCH)
+    return enrol.choose_pin(world, looked, values["pin"])
+
+
+def _new_question(world: World, looked: Looked, values: Values) -> Result:
+    return enrol.choose_question(world, looked, values["question"], values["answer"])
+
+
+# Recovering
+
+
+def _recovery_answer(world: World, looked: Looked, values: Values) -> Result:
+    return recover.answer(world, looked, values["answer"])
+
+
+def _recovery_code(world: World, looked: Looked, values: Values) -> Result:
+    return recover.code(world, looked, values["code"])
+
+
+def _reset(world: World, looked: Looked, values: Values) -> Result:
+    # Told before the code is looked at: two fields that differ cost no try and say nothing of anyone.
+    if values["password"] != values["password_again"]:
+        return Faulty(looked, _MISMATCH)
+    return recover.reset(world, looked, values["code"], values["password"])
+
+
+def _to_sign_in(world: World, looked: Looked, values: Values) -> Result:  # noqa: ARG001 - a button alone
+    return recover.abandon(world, looked)
+
+
+_CHOSEN_PASSWORD: Final = Answer(forms.NewPassword(), _new_password)
+_CHOSEN_PIN: Final = Answer(forms.NewPin(), _new_pin)
+_ANSWERED: Final = Answer(forms.OneAnswer(), _question, "wrong_answer")
+
+ANSWERS: Final[Mapping[type[Step], Answer]] = MappingProxyType(
+    {
+        AskUsernameAndPassword: Answer(forms.UsernameAndPassword(), _password),
+        AskPin: Answer(forms.OnePin(), _pin, "wrong_pin"),
+        ChoosePassword: _CHOSEN_PASSWORD,
+        ReplacePassword: _CHOSEN_PASSWORD,
+        CreatePin: _CHOSEN_PIN,
+        ReplacePin: _CHOSEN_PIN,
+        ChooseQuestion: Answer(forms.NewQuestion(), _new_question),
+        Reactivate: _ANSWERED,
+        ExtraProof: _ANSWERED,
+        GiveConsent: Answer(forms.Decision(), _consent),
+        AnswerToRecover: Answer(forms.OneAnswer(), _recovery_answer, "wrong_answer"),
+        EnterCode: Answer(forms.Code(), _recovery_code, "wrong_code"),
+        ResetByCode: Answer(forms.CodeAndPassword(), _reset, "wrong_code"),
+        MailSent: Answer(forms.Nothing(), _to_sign_in),
+    }
+)
