@@ -73,6 +73,12 @@ def see(world: World, visit: Visit, sign_in: SignIn, now: datetime) -> Looked:
     return Looked(visit, now, sign_in, account, aim, step)
 
 
+def turned(sign_in: SignIn, account: Account) -> SignIn:
+    """The sign-in turned to the account just proved; proofs of any other account are left behind."""
+    kept = sign_in.proofs if sign_in.account_id == account.id else ()
+    return replace(sign_in, account_id=account.id, proofs=kept)
+
+
 def with_consent(world: World, tx: Transaction, sign_in: SignIn, now: datetime) -> SignIn:
     """The sign-in, knowing what its person has agreed to before; ``prompt=consent`` asks again all the same."""
     ask = sign_in.ask

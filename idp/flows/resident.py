@@ -12,6 +12,8 @@ from idp.flows.keeping import By
 from idp.flows.world import World
 from idp.model import Account, Factor, Proof, Session, Source
 from idp.policies import sessions
+from idp.policies.lifecycle import Standing, standing
+from idp.store import Transaction
 from idp.vault import digest
 
 
@@ -45,6 +47,25 @@ def resident(world: World, session: Session, account: Account, source: Source) -
 def proved(world: World, who: Resident, factor: Factor, typed: str) -> bool:
     """Whether the present secret is this one: one more try on its counter."""
     return prove(world, who.now, who.aim, factor, typed) is Verdict.RIGHT
+
+
+def unchanged(world: World, tx: Transaction, who: Resident, *factors: Factor) -> Account | None:
+    """The account under the lock, where the session still counts and the secrets are those just proved or replaced.
+
+    A hash may have been renewed by the proof itself; the moment at which the secret was set tells that it is the same.
+    """
+    account = tx.accounts.locked(who.account.id)
+    if account is None or standing(account, world.policy, who.now) is not Standing.ACTIVE:
+        return None
+    if not sessions.counts(who.session, account, world.policy.session, who.now):
+        return None
+    same = all(_set_at(account, factor) == _set_at(who.account, factor) for factor in factors)
+    return account if same else None
+
+
+def _set_at(account: Account, factor: Factor) -> datetime | None:
+    held = account.credential(factor)
+    return held.set_at if held is not None else None
 
 
 def stay(world: World, who: Resident, account: Account, *shown: Factor, end_others: bool = True) -> str | None:

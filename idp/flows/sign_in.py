@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from idp.flows.attempt import Target, Verdict, decoy, prove, target
-from idp.flows.facts import Looked, advance, see, with_consent
+from idp.flows.facts import Looked, advance, see, turned, with_consent
 from idp.flows.keeping import spoken_digest as temporary_digest
 from idp.flows.world import World
 from idp.model import Account, Ask, Device, DeviceClass, Factor, Proof, Session, SignIn
@@ -13,6 +13,7 @@ from idp.policies import entry, proving, sessions
 from idp.policies.credentials import canonical_username
 from idp.policies.lifecycle import Standing, standing
 from idp.policies.steps import AskPin, AskUsernameAndPassword, Done, ExtraProof, GiveConsent, Reactivate, Step
+from idp.store import Transaction
 from idp.vault import digest
 
 _PRIMARY = (Factor.PASSWORD, Factor.PASSKEY)
@@ -88,7 +89,7 @@ def password(world: World, looked: Looked, username: str, typed: str) -> Answer:
     verdict = Verdict.RIGHT if factor is Factor.TEMPORARY else prove(world, now, aim, factor, typed)
     if verdict is not Verdict.RIGHT or account is None:
         return Wrong(looked)
-    theirs = replace(looked, account=account, aim=aim, sign_in=_for(looked.sign_in, account))
+    theirs = replace(looked, account=account, aim=aim, sign_in=turned(looked.sign_in, account))
     return advance(world, theirs, Proof(factor, now), told="") or Gone()
 
 
@@ -105,7 +106,8 @@ def answer(world: World, looked: Looked, typed: str) -> Answer:
     if verdict is not Verdict.RIGHT:
         return _wrong(world, looked)
     if isinstance(looked.step, Reactivate) and looked.account is not None:
-        looked = replace(looked, account=_reactivated(world, looked, looked.account))
+        with world.store.begin() as tx:
+            looked = replace(looked, account=_reactivated(world, tx, looked, looked.account))
     return advance(world, looked, Proof(Factor.ANSWER, looked.now)) or Gone()
 
 
@@ -135,6 +137,9 @@ def finish(world: World, looked: Looked, held: Session | None = None) -> Opened 
     with world.store.begin() as tx:
         known = looked.aim.device
         tx.devices.remember(Device(known or world.vault.token(16), account.id, digest(device), now, now))
+        if standing(account, world.policy, now) is Standing.SUSPENDED:
+            # Woken by a second factor that policy accepts for it: without one this sign-in would not be done.
+            account = _reactivated(world, tx, looked, account)
         anew = any(proof.at >= looked.sign_in.started_at and proof.factor in _PRIMARY for proof in looked.step.proofs)
         if anew and not tx.accounts.signed_in(account.id, now):
             return None
@@ -213,12 +218,11 @@ def _wrong(world: World, looked: Looked) -> Wrong:
     return Wrong(see(world, looked.visit, looked.sign_in, looked.now))
 
 
-def _reactivated(world: World, looked: Looked, account: Account) -> Account:
+def _reactivated(world: World, tx: Transaction, looked: Looked, account: Account) -> Account:
     last = account.last_sign_in_at
-    with world.store.begin() as tx:
-        tx.accounts.reactivated(account.id, looked.now)
-        facts: dict[str, Any] = {"last_sign_in": last.isoformat() if last else None}
-        world.record(tx, looked.now, "account.reactivated", "done", account=account, source=looked.visit.source, **facts)
+    tx.accounts.reactivated(account.id, looked.now)
+    facts: dict[str, Any] = {"last_sign_in": last.isoformat() if last else None}
+    world.record(tx, looked.now, "account.reactivated", "done", account=account, source=looked.visit.source, **facts)
     return replace(account, reactivated_at=looked.now)
 
 
@@ -231,12 +235,6 @@ def _keep(world: World, session: Session, held: Session | None) -> None:
     elif held is not None:
         world.store.sessions.end(held.id)
     world.store.sessions.put(session, world.policy.session.per_account)
-
-
-def _for(sign_in: SignIn, account: Account) -> SignIn:
-    """The sign-in turned to the account just proved; proofs of any other account are left behind."""
-    kept = sign_in.proofs if sign_in.account_id == account.id else ()
-    return replace(sign_in, account_id=account.id, proofs=kept)
 
 
 def _session(world: World, looked: Looked, session_id: str) -> Session:

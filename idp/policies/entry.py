@@ -5,7 +5,7 @@ another step; each rule either asks for something or has nothing to say.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from idp.model import Account, Ask, Counter, Credential, Factor, Lost, Proof, SignIn
@@ -64,13 +64,15 @@ def next_step(
 
     While a recovery is under way nothing else is asked; a forgotten PIN is recovered only behind a correct password.
     """
+    counters = tuple(counters)
+    sign_in = _since_closed(sign_in, counters)
     recovering = sign_in.recovering
     if recovering is not None and recovering.lost is not Lost.PIN:
         return recovery.next_step(recovering, policy, account.username if account is not None else "")
     if account is None:
         return AskUsernameAndPassword(told=sign_in.told)
     proofs = proving.still_true(counting(sign_in.proofs, sign_in.ask), account)
-    facts = Facts(sign_in, account, proofs, tuple(counters), policy, now)
+    facts = Facts(sign_in, account, proofs, counters, policy, now)
     for rule in WALK:
         step = rule(facts)
         if step is not None:
@@ -81,6 +83,14 @@ def next_step(
 def counting(proofs: Iterable[Proof], ask: Ask) -> tuple[Proof, ...]:
     """The proofs no older than the client accepts (``prompt=login``, ``max_age``)."""
     return tuple(proof for proof in proofs if ask.fresh_since is None or proof.at >= ask.fresh_since)
+
+
+def _since_closed(sign_in: SignIn, counters: tuple[Counter, ...]) -> SignIn:
+    """The sign-in without what was proved before the password was disabled: who was half-way in goes no further."""
+    closed = [one.disabled_at for one in counters if one.factor is Factor.PASSWORD and one.disabled_at is not None]
+    if not closed:
+        return sign_in
+    return replace(sign_in, proofs=tuple(proof for proof in sign_in.proofs if proof.at >= max(closed)))
 
 
 def _identify(facts: Facts) -> Step | None:
@@ -170,12 +180,18 @@ def _second_factor(facts: Facts) -> Step | None:
 
 
 def _reactivate(facts: Facts) -> Step | None:
-    if standing(facts.account, facts.policy, facts.now) is not Standing.SUSPENDED:
+    if standing(facts.account, facts.policy, facts.now) is not Standing.SUSPENDED or _woken(facts):
         return None
     question = _question(facts)
     if "answer" not in facts.policy.inactivity.reactivate_by or question is None:
         return Refused(Refusal.SUSPENDED)
     return facts.closed(Factor.ANSWER) or Reactivate(question)
+
+
+def _woken(facts: Facts) -> bool:
+    """Whether a second factor just shown is one of those that wake the account; a recovery code stands in for any of them."""
+    waking = {proving.FACTOR_OF[way] for way in facts.policy.inactivity.reactivate_by} & proving.STRONG
+    return bool(waking) and any(facts.proved(factor) for factor in (*waking, Factor.RECOVERY_CODE))
 
 
 def _level(facts: Facts) -> Step | None:
@@ -215,7 +231,9 @@ WALK: tuple[Callable[[Facts], Step | None], ...] = (
 
 
 def _by_passkey(facts: Facts) -> bool:
-    return facts.policy.second_factor.passkey == "sign_in" and facts.proved(Factor.PASSKEY)
+    """Whether a passkey stands for the password; while access is frozen none does."""
+    allowed = facts.policy.second_factor.passkey == "sign_in" and facts.closed(Factor.PASSKEY) is None
+    return allowed and facts.proved(Factor.PASSKEY)
 
 
 def _question(facts: Facts) -> str | None:

@@ -20,6 +20,8 @@ _AMR = {
 }
 # Each is stronger than the PIN: something the person has.
 STRONG = frozenset({Factor.TOTP, Factor.RECOVERY_CODE, Factor.PASSKEY})
+# What proves nothing once it is gone; other proofs (an invitation, a code) have no secret that is kept.
+_TAKEN_AWAY = frozenset({Factor.TEMPORARY, Factor.TOTP, Factor.PASSKEY})
 FACTOR_OF: dict[Proving, Factor] = {
     "answer": Factor.ANSWER,
     "email_code": Factor.CODE,
@@ -32,13 +34,14 @@ FACTOR_OF: dict[Proving, Factor] = {
 def still_true(proofs: Iterable[Proof], account: Account) -> tuple[Proof, ...]:
     """The proofs that rest on no secret replaced since: an old password proves nothing once there is a new one.
 
-    A temporary password goes with the choice of a new one, in whichever browser it was made: then it proves nothing either.
+    A temporary password goes with the choice of a new one, in whichever browser it was made: then it proves nothing either,
+    and no more does an app or a passkey that was taken away.
     """
     held = {credential.factor: credential.set_at for credential in account.credentials}
     return tuple(
         proof
         for proof in proofs
-        if (proof.at >= held[proof.factor] if proof.factor in held else proof.factor is not Factor.TEMPORARY)
+        if (proof.at >= held[proof.factor] if proof.factor in held else proof.factor not in _TAKEN_AWAY)
     )
 
 
