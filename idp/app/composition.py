@@ -4,6 +4,7 @@ import os
 from datetime import UTC, datetime
 
 from idp.flows.world import World
+from idp.post import Numbers, SmsGateway
 from idp.settings import Settings, canonical
 from idp.store import Store, open_store
 from idp.vault import Hasher, HashPool, Vault
@@ -40,7 +41,16 @@ def make_world(settings: Settings, store: Store | None = None) -> World:
         clock=clock,
         languages=settings.languages,
         channels=frozenset({"mail", "sms"} if settings.sms.url is not None else {"mail"}),
+        numbers=make_numbers(settings),
     )
+
+
+def make_numbers(settings: Settings) -> Numbers:
+    """What may be a mobile number here; the gateway is asked where settings say that it can be."""
+    sms = settings.sms
+    if sms.url is None or sms.reach_url is None:
+        return Numbers(settings.region)
+    return Numbers(settings.region, SmsGateway(sms.url, sms.sender, sms.token, reach_url=sms.reach_url).reach)
 
 
 def record_policy(world: World) -> None:

@@ -1,12 +1,13 @@
 """The World that every use case is given: the machines, the law, and a clock that it reads once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from idp.model import Account, AuditEntry, Client, Letter, Resource, Source
 from idp.policies.policy import Policy
+from idp.post import Numbers
 from idp.store import Store, Transaction
 from idp.vault import Vault
 
@@ -25,6 +26,8 @@ class World:
     languages: tuple[str, ...] = ("en", "it")
     # The ways letters can take: "sms" where there is a gateway.
     channels: frozenset[str] = frozenset({"mail"})
+    # What may be a mobile number, and whether it can be reached.
+    numbers: Numbers = field(default_factory=Numbers)
 
     def record(
         self,

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from idp.model import Account, Session
-from idp.policies import policy, proving
+from idp.policies import policy
 
 
 def expires_at(created_at: datetime, last_seen_at: datetime, rules: policy.Session) -> datetime:
@@ -12,16 +12,18 @@ def expires_at(created_at: datetime, last_seen_at: datetime, rules: policy.Sessi
 
 
 def counts(session: Session, account: Account, rules: policy.Session, now: datetime) -> bool:
-    """Whether a session is still good.
+    """Whether a session is still good: in time under today's policy, and begun after the account's last cut.
 
-    In time under today's policy, begun after the account's last cut, and resting on no secret that was replaced since.
+    A secret that is replaced cuts, unless policy lets the person choose and they chose to stay signed in elsewhere.
     """
     if now >= min(session.expires_at, expires_at(session.created_at, session.last_seen_at, rules)):
         return False
-    true = {proof.factor for proof in proving.still_true(session.proofs, account)}
-    if any(proof.factor not in true for proof in session.proofs):
-        return False
     return account.sessions_valid_from is None or session.created_at >= account.sessions_valid_from
+
+
+def ends_others(rules: policy.Change, *, wished: bool) -> bool:
+    """Whether a change of a secret ends what is open elsewhere: always, or as the person wishes where policy lets them."""
+    return wished or rules.end_others == "always"
 
 
 def worth_touching(session: Session, rules: policy.Session, now: datetime) -> bool:

@@ -18,6 +18,9 @@ from idp.post.letters import Rendered
 _NUMBER: Final = re.compile(r"\+?[0-9]{4,15}", re.ASCII)
 # Refusals of us, or for now, rather than of the message.
 _LATER: Final = frozenset({401, 402, 403, 404, 407, 408, 425, 429})
+# Somebody waits for the answer, and it is no reason to refuse a number that there is none.
+_REACH_SECONDS: Final = 3.0
+_REACH_MOST: Final = 4096
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -29,12 +32,18 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class SmsGateway:
-    """A gateway that takes ``POST {"to", "text"}``, and ``"from"`` where a sender is set."""
+    """A gateway that takes ``POST {"to", "text"}``, and ``"from"`` where a sender is set.
 
-    def __init__(self, url: str, sender: str = "", token: str | None = None, timeout: float = 10.0) -> None:
-        if urlsplit(url).scheme not in {"http", "https"}:
+    Where it has a ``reach_url`` it takes ``POST {"to"}`` there and answers ``{"reachable": true}`` or false.
+    """
+
+    def __init__(
+        self, url: str, sender: str = "", token: str | None = None, timeout: float = 10.0, *, reach_url: str | None = None
+    ) -> None:
+        if any(urlsplit(address).scheme not in {"http", "https"} for address in (url, reach_url or url)):
             raise ValueError("the address of the SMS gateway must begin with http:// or https://")
         self._url = url
+        self._reach_url = reach_url
         self._sender = sender
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._timeout = timeout
@@ -58,6 +67,24 @@ class SmsGateway:
             raise (Temporary if later else Permanent)(f"the gateway answered {error.code}") from error
         except (OSError, http.client.HTTPException) as error:
             raise Temporary(f"the gateway cannot be reached: {type(error).__name__}") from error
+
+    def reach(self, number: str) -> bool | None:
+        """Whether a number can be sent messages now; None where the gateway does not say (or is not asked, or down)."""
+        if self._reach_url is None:
+            return None
+        request = urllib.request.Request(  # noqa: S310 - the scheme was judged above
+            self._reach_url, json.dumps({"to": number}).encode(), self._headers, method="POST"
+        )
+        try:
+            with self._opener.open(request, timeout=min(self._timeout, _REACH_SECONDS)) as answer:
+                told = json.loads(answer.read(_REACH_MOST))
+        except urllib.error.HTTPError as error:
+            error.close()
+            return None
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
+        reachable = told.get("reachable") if isinstance(told, dict) else None
+        return reachable if isinstance(reachable, bool) else None
 
     def close(self) -> None:
         """Nothing is kept open."""

@@ -16,10 +16,7 @@ def judge_serving(reader: Reader, file: SettingsFile) -> None:
     _judge_server(reader, file)
     _judge_stores(reader, file)
     _judge_mail(reader, file)
-    sms = file.sms.url
-    refusal = refused_web(sms) if sms is not None else None
-    if refusal is not None:
-        reader.refuse(("sms", "url"), *refusal)
+    _judge_sms(reader, file)
 
 
 def _judge_server(reader: Reader, file: SettingsFile) -> None:
@@ -53,6 +50,16 @@ def _judge_mail(reader: Reader, file: SettingsFile) -> None:
         reader.refuse(("mail", given), f"it is set without {lacking}", "Set both, or neither.")
     if mail.security == "none" and mail.password is not None and mail.host not in LOOPBACK:
         reader.refuse(("mail", "security"), "the password would cross the network in the clear", 'Write "starttls" or "tls".')
+
+
+def _judge_sms(reader: Reader, file: SettingsFile) -> None:
+    for key in ("url", "reach_url"):
+        address = getattr(file.sms, key)
+        refusal = refused_web(address) if address is not None else None
+        if refusal is not None:
+            reader.refuse(("sms", key), *refusal)
+    if file.sms.reach_url is not None and file.sms.url is None:
+        reader.refuse(("sms", "reach_url"), "it is set without url", "Set both, or neither.")
 
 
 def _is_mailbox(address: str) -> bool:

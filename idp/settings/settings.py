@@ -57,6 +57,7 @@ class SmsSettings:
     """The gateway that text messages are handed to; unset: none are sent."""
 
     url: str | None = setting(None, "Address that messages are posted to.")
+    reach_url: str | None = setting(None, "Address that tells whether a number can be reached; unset: nobody is asked.")
     sender: str = setting("", "Name or number that messages come from.")
     token: str | None = setting(None, "Bearer token for the gateway.", secret=True)
 
@@ -110,6 +111,7 @@ class Settings:
     clients: Mapping[str, Client]
     resources: Mapping[str, Resource]
     languages: tuple[str, ...] = ("en", "it")
+    region: str = "GB"
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     redis: RedisSettings = field(default_factory=RedisSettings)
     mail: MailSettings = field(default_factory=MailSettings)

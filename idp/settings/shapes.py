@@ -32,6 +32,7 @@ class SettingsFile:
     brand: Brand
     profile: str = DEFAULT_PROFILE
     languages: tuple[str, ...] = ("en", "it")
+    region: str = "GB"
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     redis: RedisSettings = field(default_factory=RedisSettings)
     secrets: SecretsTable = field(default_factory=SecretsTable)
