@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response
 
-from idp.web import home, invitation, recovery, sign_in, static
+from idp.web import alarm, home, invitation, profile, recovery, sign_in, static
 from idp.web.house import House
 
 __all__ = ["House", "Limits", "View", "create_blueprint"]
@@ -19,6 +19,8 @@ def create_blueprint(house: House, limits: Limits) -> Blueprint:
     sign_in.add_to(blueprint, house, limits["sign_in"], limits["authorize"])
     invitation.add_to(blueprint, house, limits["invitation"])
     recovery.add_to(blueprint, house, limits["recovery"])
+    alarm.add_to(blueprint, house, limits["alarm"])
+    profile.add_to(blueprint, house, limits["change"])
     home.add_to(blueprint, house)
     static.add_to(blueprint, house)
     return blueprint

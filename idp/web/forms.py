@@ -140,6 +140,19 @@ class ChangeMobile(Current):
     mobile = _text()
 
 
+class SecondFactor(_Form):
+    """A code that an authenticator app shows, or a recovery code."""
+
+    way = fields.String(required=True, validate=validate.OneOf(("totp", "recovery_code")))
+    code = _text()
+
+
+class Passkey(_Form):
+    """What a browser made of a challenge, in its JSON form: an attestation can be longer than what people type."""
+
+    passkey = fields.String(required=True, validate=validate.Length(min=1, max=4 * LONGEST))
+
+
 class Malformed(Exception):  # noqa: N818 - says what the form is
     """A form that no page of ours sends: a field twice, or a value that is no text."""
 
