@@ -82,7 +82,8 @@ def matches(account: Account, rules: RecoveryMethod, named: Named, policy: Polic
         return False
     if "email" in rules.identify_by and same_address(named.email) != same_address(account.email):
         return False
-    return "name" not in rules.identify_by or _words(named.name) == _words(account.full_name)
+    words = _words(account.full_name)
+    return "name" not in rules.identify_by or (bool(words) and _words(named.name) == words)
 
 
 def same_address(email: str) -> str:

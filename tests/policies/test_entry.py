@@ -3,17 +3,22 @@ from datetime import timedelta
 
 import pytest
 
-from idp.model import AccountState, Ask, Counter, Factor, Proof
+from idp.model import AccountState, Ask, Counter, Factor, Lost, Proof, Recovering
 from idp.policies.entry import next_step
+from idp.policies.policy import RecoveryMethod
 from idp.policies.steps import (
+    AnswerToRecover,
     AskPin,
+    AskSecondFactor,
     AskUsernameAndPassword,
     ChoosePassword,
     ChooseQuestion,
     CreatePin,
     Done,
+    EnrolSecondFactor,
     ExtraProof,
     GiveConsent,
+    MailSent,
     Reactivate,
     Refusal,
     Refused,
@@ -168,3 +173,164 @@ def test_a_locked_pin_is_told_after_the_password_only():
     assert next_step(sign_in(PASSWORD), MARIA, POLICY, until, locked) == AskPin(6)
     disabled = (Counter("acc_maria", PIN, disabled_at=NOW),)
     assert next_step(sign_in(PASSWORD), MARIA, POLICY, NOW, disabled) == Refused(Refusal.DISABLED)
+
+
+# Temporary passwords
+
+TEMPORARY, TOTP, PASSKEY, CODE = Factor.TEMPORARY, Factor.TOTP, Factor.PASSKEY, Factor.CODE
+RECOVERY_CODE = Factor.RECOVERY_CODE
+REPLACE = ReplacePassword("Maria.Rossi", 8, 128)
+MAILED = account(credentials=(*ALL_THREE, credential(TEMPORARY, set_at=NOW - MINUTE, expires_at=NOW)))
+TEMPORARIES = {
+    # what was proved, whose account, what comes next
+    "opens a new password": ((TEMPORARY,), MAILED, REPLACE),
+    "and nothing else, whatever was proved beside it": ((TEMPORARY, PIN, ANSWER, TOTP, CODE), MAILED, REPLACE),
+    "the PIN does not stand for the password": ((PIN, TEMPORARY), MAILED, REPLACE),
+    "beside the password it is not needed": ((PASSWORD, TEMPORARY), MAILED, AskPin(6)),
+    "once a password was chosen somewhere it is nothing": ((TEMPORARY,), MARIA, AskUsernameAndPassword("Maria.Rossi")),
+    "blocked": ((TEMPORARY,), replace(MAILED, state=AccountState.BLOCKED), Refused(Refusal.BLOCKED)),
+    "closed": ((TEMPORARY,), replace(MAILED, state=AccountState.CLOSED), Refused(Refusal.CLOSED)),
+}
+
+
+@pytest.mark.parametrize("case", TEMPORARIES)
+def test_a_temporary_password_opens_nothing_but_the_choice_of_a_new_one(case):
+    factors, who, step = TEMPORARIES[case]
+    assert next_step(sign_in(*factors), who, POLICY, NOW) == step
+
+
+def test_a_newer_temporary_password_ends_what_the_older_one_began():
+    newer = account(credentials=(*ALL_THREE, credential(TEMPORARY, set_at=NOW + timedelta(microseconds=1))))
+    assert next_step(sign_in(TEMPORARY), newer, POLICY, NOW) == AskUsernameAndPassword("Maria.Rossi")
+    same = account(credentials=(*ALL_THREE, credential(TEMPORARY, set_at=NOW)))
+    assert next_step(sign_in(TEMPORARY), same, POLICY, NOW) == REPLACE
+
+
+def test_a_password_proved_longer_ago_than_the_client_accepts_does_not_lift_the_temporary_one():
+    proofs = (Proof(PASSWORD, NOW - 10 * MINUTE), Proof(PIN, NOW), Proof(TEMPORARY, NOW))
+    asked = replace(sign_in(ask=Ask(fresh_since=NOW - MINUTE)), proofs=proofs)
+    assert next_step(asked, MAILED, POLICY, NOW) == REPLACE
+
+
+@pytest.mark.parametrize("factor", [PASSWORD, PIN])
+def test_a_proof_of_a_secret_replaced_since_proves_nothing(factor):
+    held = tuple(credential(one.factor, set_at=NOW + MINUTE) if one.factor is factor else one for one in MARIA.credentials)
+    step = next_step(sign_in(PASSWORD, PIN), account(credentials=held), POLICY, NOW)
+    assert step == (AskUsernameAndPassword("Maria.Rossi") if factor is PASSWORD else AskPin(6))
+
+
+# A recovery under way
+
+
+def test_while_a_recovery_is_under_way_nothing_else_is_asked_and_nothing_is_done():
+    for factors in ((), (PASSWORD, PIN), (PASSWORD, PIN, ANSWER, TOTP)):
+        under_way = replace(sign_in(*factors), recovering=Recovering(Lost.PASSWORD, "acc_maria", ("answer",), "first_school"))
+        for who in (MARIA, None, account(state=AccountState.BLOCKED)):
+            assert next_step(under_way, who, POLICY, NOW) == AnswerToRecover(Lost.PASSWORD, "first_school")
+
+
+def test_a_forgotten_pin_is_asked_about_only_behind_the_password():
+    about = Recovering(Lost.PIN, "acc_maria", ("answer",), "first_school")
+    assert next_step(replace(sign_in(PASSWORD), recovering=about), MARIA, POLICY, NOW) == AnswerToRecover(
+        Lost.PIN, "first_school"
+    )
+    assert next_step(replace(sign_in(), recovering=about), MARIA, POLICY, NOW) == AskUsernameAndPassword()
+    assert next_step(replace(sign_in(TEMPORARY), recovering=about), MAILED, POLICY, NOW) == REPLACE
+    blocked = account(state=AccountState.BLOCKED)
+    assert next_step(replace(sign_in(PASSWORD), recovering=about), blocked, POLICY, NOW) == Refused(Refusal.BLOCKED)
+    another = replace(about, subject="acc_other")
+    assert next_step(replace(sign_in(PASSWORD), recovering=another), MARIA, POLICY, NOW) == AskPin(6)
+    no_pin = policy(pin={"enabled": False}, registration={"enrolment": ("password", "question")})
+    assert isinstance(next_step(replace(sign_in(PASSWORD), recovering=about), MARIA, no_pin, NOW), Done)
+
+
+def test_a_forgotten_pin_mailed_leads_back_to_the_pin():
+    sent = Recovering(Lost.PIN, "acc_maria", (), None, sent=True)
+    assert next_step(replace(sign_in(PASSWORD), recovering=sent), MARIA, POLICY, NOW) == MailSent(Lost.PIN)
+    assert next_step(sign_in(PASSWORD, told="pin_sent"), MARIA, POLICY, NOW) == AskPin(6, "pin_sent")
+
+
+def test_a_pin_chosen_by_recovery_needs_what_the_method_demands():
+    law = policy(recovery={"pin": RecoveryMethod(identify_by=("username",), then="choose_new")})
+    about = Recovering(Lost.PIN, "acc_maria", ("answer",), "first_school", (Proof(ANSWER, NOW), Proof(CODE, NOW)))
+    assert next_step(replace(sign_in(PASSWORD), recovering=about), MARIA, law, NOW) == ReplacePin(6)
+    assert next_step(replace(sign_in(PASSWORD, ANSWER, CODE), recovering=replace(about, proofs=())), MARIA, law, NOW) == (
+        AnswerToRecover(Lost.PIN, "first_school")
+    )
+
+
+# The second factor
+
+HOLDER = account(credentials=(*ALL_THREE, credential(TOTP)))
+WITH_KEY = account(credentials=(*ALL_THREE, credential(PASSKEY)))
+SECOND_FACTORS = {
+    # what was proved, whose account, what comes next
+    "who has an app is asked": ((PASSWORD, PIN), HOLDER, AskSecondFactor(("totp", "recovery_code"))),
+    "who has a passkey is asked": ((PASSWORD, PIN), WITH_KEY, AskSecondFactor(("passkey", "recovery_code"))),
+    "answer and code are no second factor": ((PASSWORD, PIN, ANSWER, CODE), HOLDER, AskSecondFactor(("totp", "recovery_code"))),
+    "shown": ((PASSWORD, PIN, TOTP), HOLDER, Done),
+    "by a recovery code": ((PASSWORD, PIN, RECOVERY_CODE), HOLDER, Done),
+    "the app does not stand for the password": ((TOTP, PIN), HOLDER, AskUsernameAndPassword("Maria.Rossi")),
+    "a passkey does not either": ((PASSKEY,), WITH_KEY, AskUsernameAndPassword("Maria.Rossi")),
+    "nor a recovery code": ((RECOVERY_CODE, CODE), HOLDER, AskUsernameAndPassword("Maria.Rossi")),
+    "the PIN comes first": ((PASSWORD, TOTP), HOLDER, AskPin(6)),
+    "who has none is not asked": ((PASSWORD, PIN), MARIA, Done),
+    "a temporary password passes none": (
+        (TEMPORARY, TOTP),
+        replace(MAILED, credentials=(*MAILED.credentials, credential(TOTP))),
+        REPLACE,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SECOND_FACTORS)
+def test_the_second_factor_is_asked_of_who_has_one(case):
+    factors, who, expected = SECOND_FACTORS[case]
+    step = next_step(sign_in(*factors), who, POLICY, NOW)
+    assert isinstance(step, Done) if expected is Done else step == expected
+
+
+def test_the_second_factor_survives_a_new_password_and_a_new_pin():
+    anew = tuple(credential(factor, set_at=NOW) for factor in (PASSWORD, PIN, ANSWER))
+    who = account(credentials=(*anew, credential(TOTP)))
+    assert next_step(sign_in(PASSWORD, PIN), who, POLICY, NOW) == AskSecondFactor(("totp", "recovery_code"))
+
+
+def test_a_new_key_of_the_app_ends_the_proof_of_the_old_one():
+    who = account(credentials=(*ALL_THREE, credential(TOTP, set_at=NOW + MINUTE)))
+    assert next_step(sign_in(PASSWORD, PIN, TOTP), who, POLICY, NOW) == AskSecondFactor(("totp", "recovery_code"))
+
+
+def test_a_second_factor_that_policy_demands_is_set_up_before_the_first_session():
+    demanded = policy(second_factor={"required": True})
+    assert next_step(sign_in(PASSWORD, PIN), MARIA, demanded, NOW) == EnrolSecondFactor(("totp", "passkey"))
+    assert next_step(sign_in(PASSWORD), MARIA, demanded, NOW) == AskPin(6)
+    only_app = policy(second_factor={"required": True, "passkey": "off"})
+    assert next_step(sign_in(PASSWORD, PIN), MARIA, only_app, NOW) == EnrolSecondFactor(("totp",))
+    assert next_step(sign_in(PASSWORD, PIN), HOLDER, demanded, NOW) == AskSecondFactor(("totp", "recovery_code"))
+
+
+def test_a_locked_second_factor_is_told_after_password_and_pin_only():
+    until = NOW + 10 * MINUTE
+    locked = (Counter("acc_maria", TOTP, locked_until=until),)
+    assert next_step(sign_in(PASSWORD, PIN), HOLDER, POLICY, NOW, locked) == Refused(Refusal.LOCKED, until)
+    assert next_step(sign_in(PASSWORD), HOLDER, POLICY, NOW, locked) == AskPin(6)
+    assert next_step(sign_in(), HOLDER, POLICY, NOW, locked) == AskUsernameAndPassword()
+
+
+def test_a_passkey_is_the_whole_sign_in_only_where_policy_says_so():
+    whole = policy(second_factor={"passkey": "sign_in"})
+    assert isinstance(next_step(sign_in(PASSKEY), WITH_KEY, whole, NOW), Done)
+    assert next_step(sign_in(PASSKEY), WITH_KEY, POLICY, NOW) == AskUsernameAndPassword("Maria.Rossi")
+    blocked = replace(WITH_KEY, state=AccountState.BLOCKED)
+    assert next_step(sign_in(PASSKEY), blocked, whole, NOW) == Refused(Refusal.BLOCKED)
+    frozen = (Counter("acc_maria", PASSKEY, disabled_at=NOW),)
+    assert next_step(sign_in(PASSKEY), WITH_KEY, whole, NOW, frozen) == AskUsernameAndPassword("Maria.Rossi")
+
+
+@pytest.mark.parametrize(("proved_at", "counts"), [(-MINUTE, False), (timedelta(0), True), (MINUTE, True)])
+def test_what_was_proved_before_the_password_was_disabled_proves_nothing(proved_at, counts):
+    closed = (Counter("acc_maria", PASSWORD, disabled_at=NOW - 5 * MINUTE),)
+    at = NOW - 5 * MINUTE + proved_at
+    step = next_step(sign_in(PASSWORD, PIN, at=at), MARIA, POLICY, NOW, closed)
+    assert isinstance(step, Done) is counts

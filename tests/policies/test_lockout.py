@@ -100,6 +100,37 @@ def test_the_owner_is_told_once():
     assert not lockout.just_locked(after, lockout.spend(after, RULES, after.locked_until))
 
 
+@pytest.mark.parametrize("lifts", [True, False])
+def test_a_finished_reset_opens_a_disabled_factor_and_a_lock_only_where_policy_says_so(lifts):
+    locked, _ = spent(5)
+    after = lockout.recovered(locked, lifts)
+    assert lockout.state(after, NOW + MINUTE) == (None if lifts else Locked(locked.locked_until))
+    assert lockout.state(after, locked.locked_until) is None
+    assert after.consecutive == 0
+    disabled, _ = spent(60, every=31 * MINUTE)
+    after = lockout.recovered(disabled, lifts)
+    assert after.disabled_at is None
+    assert lockout.state(after, NOW + DAY * 9) is None
+    assert (after.failures == 0) is lifts
+    assert lockout.recovered(after, lifts) == after
+
+
+def test_after_a_reset_the_cap_is_counted_anew():
+    disabled, _ = spent(60, every=31 * MINUTE)
+    counter, refused = spent(49, every=31 * MINUTE, counter=lockout.recovered(disabled, lifts=False), start=NOW + 9 * DAY)
+    assert refused == []
+    assert (counter.consecutive, counter.disabled_at) == (49, None)
+
+
+def test_a_factor_shut_by_its_owner_stays_shut_until_a_reset():
+    counter, _ = spent(2)
+    shut = lockout.disable(counter, NOW + MINUTE)
+    assert lockout.state(shut, NOW + 1000 * DAY) == Locked(None)
+    assert lockout.spend(shut, RULES, NOW + DAY) == Locked(None)
+    assert lockout.state(lockout.unlock(shut), NOW + DAY) == Locked(None)
+    assert lockout.state(lockout.recovered(shut, lifts=False), NOW + DAY) is None
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 4000)), max_size=120))
 def test_no_history_verifies_more_than_the_threshold_within_a_lock_period(history):
     """However attempts are spread, half an hour without a success holds fewer verifications than two thresholds."""
