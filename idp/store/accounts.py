@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
@@ -86,7 +86,8 @@ _DROP = Statement(delete(credentials).where(_this_one))
 _SPEND = Statement(
     update(credentials)
     .where(_this_one, _c.hash == bindparam("old"), _c.expires_at > bindparam("now"))
-    .values(expires_at=bindparam("now", type_=_c.expires_at.type))
+    # Not the moment of use: whoever read the clock a little earlier would find it alive once more.
+    .values(expires_at=datetime.fromtimestamp(0, UTC))
 )
 _USE_STEP = Statement(
     update(credentials)
