@@ -129,6 +129,11 @@ def _samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "invitation", "invitation", FORM | {"sign_in_href": "/sign-in"}
     yield "invitation-ready", "invitation", FORM | {"values": {"code": "E889-3KTN-QJQV-NC75-GASV-DMSV-WKVH-EMJ3"}}
     yield "invitation-wrong", "invitation", FORM | {"values": {"code": "K7QF"}, "errors": ("invitation",)}
+    for changed in ("password", "pin", "answer", "email", "mobile", "second_factor"):
+        yield f"not-me-{changed}", "not_me", FORM | {"changed": changed, "at": "3 March at 14:35"}
+    yield "not-me-csrf", "not_me", FORM | {"changed": "email", "at": "3 March at 14:35", "errors": ("csrf",)}
+    yield "not-me-unknown", "not_me", {"changed": None, "continue_href": "/recover/password"}
+    yield "frozen", "frozen", {"continue_href": "/recover/password"}
     portals = (("My Account", "http://localhost:8081/"), ("Order desk", "https://orders.norda.example/"))
     yield "home", "home", FORM | {"name": "Giulia", "portals": portals}
     yield "sign-out", "sign_out", FORM | {"back_href": "/"}
