@@ -242,10 +242,12 @@ class House:
 
     def temporary_password(self, person: Person) -> str:
         """The temporary password that a recovery brings, walked through in another browser."""
-        browser = person.elsewhere()
+        browser, before = person.elsewhere(), {letter.id for letter, _ in self.letters(person.account)}
         page = browser.walk(browser.recover("password"))
         assert page.step == "MailSent", page.text
-        return str(self.letters(person.account, "temporary_password")[-1][1]["password"])
+        letters = self.letters(person.account, "temporary_password")
+        (password,) = [context["password"] for letter, context in letters if letter.id not in before]
+        return str(password)
 
     # Machines
 
@@ -284,13 +286,22 @@ class House:
 
 @contextmanager
 def open_house(
-    kind: Kind, folder: Path, *, strong: bool = False, pool: HashPool | None = None, policy: Callable[[Any], Any] | None = None
+    kind: Kind,
+    folder: Path,
+    *,
+    strong: bool = False,
+    pool: HashPool | None = None,
+    policy: Callable[[Any], Any] | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[House]:
-    """Start a house on a free port; ``strong`` hashes at production's cost, ``policy`` changes the law."""
+    """Start a house on a free port; ``strong`` hashes at production's cost, ``policy`` changes the law.
+
+    ``environ`` is said beside what every house is told.
+    """
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
         database, redis = fresh_urls(kind, folder)
-        settings, said = settings_of(f"http://localhost:{listener.getsockname()[1]}", database, redis)
+        settings, said = settings_of(f"http://localhost:{listener.getsockname()[1]}", database, redis, **(environ or {}))
         settings = replace(settings, clients={**settings.clients, **{client.id: client for client in MORE_CLIENTS}})
         settings = settings if policy is None else replace(settings, policy=policy(settings.policy))
         store: Store = open_store(database, redis, pool_size=16)
