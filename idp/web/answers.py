@@ -7,18 +7,21 @@ from typing import Any, Final
 
 from marshmallow import Schema
 
-from idp.flows import enrol, recover, sign_in
+from idp.flows import enrol, recover, second_factor, sign_in
 from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked
+from idp.flows.second_factor import Enrolled
 from idp.flows.sign_in import Gone
 from idp.flows.world import World
 from idp.policies.steps import (
     AnswerToRecover,
     AskPin,
+    AskSecondFactor,
     AskUsernameAndPassword,
     ChoosePassword,
     ChooseQuestion,
     CreatePin,
+    EnrolSecondFactor,
     EnterCode,
     ExtraProof,
     GiveConsent,
@@ -32,7 +35,7 @@ from idp.policies.steps import (
 from idp.web import forms
 
 Values = dict[str, Any]
-Result = Looked | sign_in.Wrong | recover.Wrong | Faulty | Gone | None
+Result = Looked | sign_in.Wrong | recover.Wrong | second_factor.Wrong | Enrolled | Faulty | Gone | None
 _MISMATCH = ("mismatch",)
 
 
@@ -73,6 +76,22 @@ def _question(world: World, looked: Looked, values: Values) -> Result:
 
 def _consent(world: World, looked: Looked, values: Values) -> Result:  # noqa: ARG001 - "deny" never comes here
     return sign_in.consent(world, looked)
+
+
+# The second factor
+
+
+def _second_factor(world: World, looked: Looked, values: Values) -> Result:
+    way = second_factor.app_code if values["way"] == "totp" else second_factor.recovery_code
+    return way(world, looked, values["code"])
+
+
+def _enrol_app(world: World, looked: Looked, values: Values) -> Result:
+    return second_factor.enrol_app(world, looked, values["code"])
+
+
+def _passkey(world: World, looked: Looked, values: Values) -> Result:
+    return second_factor.passkey(world, looked, values["passkey"])
 
 
 # Choosing
@@ -131,6 +150,8 @@ ANSWERS: Final[Mapping[type[Step], Answer]] = MappingProxyType(
         ChooseQuestion: Answer(forms.NewQuestion(), _new_question),
         Reactivate: _ANSWERED,
         ExtraProof: _ANSWERED,
+        AskSecondFactor: Answer(forms.SecondFactor(), _second_factor, "wrong_second_factor"),
+        EnrolSecondFactor: Answer(forms.Code(), _enrol_app, "wrong_app_code"),
         GiveConsent: Answer(forms.Decision(), _consent),
         AnswerToRecover: Answer(forms.OneAnswer(), _recovery_answer, "wrong_answer"),
         EnterCode: Answer(forms.Code(), _recovery_code, "wrong_code"),
@@ -138,3 +159,5 @@ ANSWERS: Final[Mapping[type[Step], Answer]] = MappingProxyType(
         MailSent: Answer(forms.Nothing(), _to_sign_in),
     }
 )
+# Another form on the same pages, which only a browser with passkeys fills in.
+PASSKEY: Final = Answer(forms.Passkey(), _passkey, "wrong_passkey")

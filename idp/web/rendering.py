@@ -50,6 +50,7 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "action": "",
         "again_href": None,
+        "app_href": None,
         "back_href": None,
         "browser_untested": False,
         "cancel": "",
@@ -63,6 +64,7 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
         "invitation_href": None,
         "known": False,
         "letters_and_digits": False,
+        "passkey": "",
         "pin_forgotten": False,
         "portals": (),
         "progress": None,

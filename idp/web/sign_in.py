@@ -6,17 +6,19 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, request
 
-from idp.flows import recover, sign_in
+from idp.flows import recover, second_factor, sign_in
 from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked, look
+from idp.flows.second_factor import Enrolled
 from idp.flows.sign_in import Gone
 from idp.language import format_instant
 from idp.model import Ask, Client
 from idp.policies.steps import AskUsernameAndPassword, ChooseQuestion, Done, GiveConsent, Refused
 from idp.web import forms
-from idp.web.answers import ANSWERS, Result, field_of
+from idp.web.answers import ANSWERS, PASSKEY, Result, field_of
 from idp.web.house import DEVICE_AGE, House
 from idp.web.pages import name_of, page_for, ways_back
+from idp.web.second_factor import shown as around_second_factor
 
 Limit = Callable[[Callable[..., Response]], Callable[..., Response]]
 
@@ -47,7 +49,7 @@ class Door:
             return self._gone()
         if not self.house.genuine():
             return self._page(looked, 403, errors=("csrf",))
-        answer = ANSWERS.get(type(looked.step))
+        answer = PASSKEY if request.form.get("passkey") else ANSWERS.get(type(looked.step))
         if answer is None or request.form.get("step") != name_of(looked):
             return self._on(looked)
         values, faults = forms.read(answer.schema, request.form)
@@ -61,10 +63,13 @@ class Door:
         match result:
             case None | Gone():
                 return self._gone()
-            case sign_in.Wrong(looked) | recover.Wrong(looked):
+            case sign_in.Wrong(looked) | recover.Wrong(looked) | second_factor.Wrong(looked):
                 return self._page(looked, 401, errors=(wrong,))
             case Faulty(looked, faults):
                 return self._page(looked, 422, fields={field_of(looked.step, fault): (fault,) for fault in reversed(faults)})
+            case Enrolled(looked, codes):
+                onward = f"/sign-in/{looked.visit.transaction}"
+                return self.house.page("recovery_codes.html", codes=codes, continue_href=onward, here="")
             case Looked():
                 return self._on(result)
 
@@ -92,7 +97,9 @@ class Door:
             "hidden": {"step": name_of(looked)},
             "locale": looked.sign_in.ask.locale,
         }
-        context |= self._around(looked) | ways_back(looked, self.world.policy) | shown
+        context |= (
+            self._around(looked) | ways_back(looked, self.world.policy) | around_second_factor(self.house, looked) | shown
+        )
         return self.house.page(template, status, **context)
 
     def _around(self, looked: Looked) -> dict[str, Any]:
