@@ -21,6 +21,7 @@ from idp.vault import passkeys
 # The time step of authenticator apps, in seconds (RFC 6238).
 _STEP: Final = 30
 _LONGEST_NAME: Final = 60
+_MOST_PASSKEYS: Final = 20
 
 
 class NotDone(Enum):
@@ -30,6 +31,7 @@ class NotDone(Enum):
     WRONG_CODE = auto()
     WRONG_PASSKEY = auto()
     LAST = auto()  # policy demands one, and this is the last
+    TOO_MANY = auto()  # passkeys
     OVER = auto()  # signed out meanwhile, too late, or nothing of that kind
 
 
@@ -132,13 +134,16 @@ def begin_passkey(world: World, who: Resident, password: str, name: str, brand: 
         return NotDone.OVER
     if not proved(world, who, Factor.PASSWORD, password):
         return NotDone.WRONG_PASSWORD
+    with world.store.read() as tx:
+        known = [one.id for one in tx.passkeys.of(who.account.id)]
+    if len(known) >= _MOST_PASSKEYS:
+        return NotDone.TOO_MANY
     account, challenge = who.account, world.vault.token()
     shown = "".join(char for char in " ".join(name.split()) if char.isprintable())[:_LONGEST_NAME]
     sealed = world.vault.seal_json({"challenge": challenge, "name": shown, "session": who.session.public_id})
     mark = world.vault.keyed("pending", challenge)
     with world.store.begin() as tx:
         tx.one_time_codes.put(OneTimeCode(account.id, Purpose.PASSKEY, mark, who.now, who.now + strong.PENDING, sealed))
-        known = [one.id for one in tx.passkeys.of(account.id)]
     person = (account.id, account.username, account.full_name)
     whole = world.policy.second_factor.passkey == "sign_in"
     return PasskeyBegun(passkeys.creation(world.issuer, brand, person, challenge, known, discoverable=whole))

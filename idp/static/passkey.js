@@ -24,6 +24,8 @@
     return JSON.stringify({ id, rawId: toText(rawId), type, response: parts });
   };
 
+  for (const link of document.querySelectorAll("[data-passkeys]")) link.hidden = !window.PublicKeyCredential;
+
   for (const form of document.querySelectorAll("form[data-passkey]")) {
     if (!window.PublicKeyCredential) continue;
     const note = (name, shown) => { form.querySelector(`[data-${name}]`).hidden = !shown; };

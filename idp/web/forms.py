@@ -147,6 +147,25 @@ class SecondFactor(_Form):
     code = _text()
 
 
+class ConfirmApp(_Form):
+    """The first code of an authenticator app, from the page whose key it belongs to."""
+
+    handle = _text()
+    code = _text()
+
+
+class NewPasskey(Current):
+    """The present password, and what the person calls the passkey."""
+
+    name = fields.String(load_default="", validate=validate.Length(max=LONGEST))
+
+
+class OnePasskey(Current):
+    """The present password, and which passkey."""
+
+    id = _text()
+
+
 class Passkey(_Form):
     """What a browser made of a challenge, in its JSON form: an attestation can be longer than what people type."""
 
