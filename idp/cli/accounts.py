@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from idp.app.composition import make_world
 from idp.flows import assist, invite
-from idp.flows.assist import Act
+from idp.flows.assist import Act, NotStarted
 from idp.flows.invite import NotInvited, Person
 from idp.flows.world import World
 from idp.model import Account, Client
@@ -127,6 +127,34 @@ def unlock(username: str) -> None:
     if lifted is None:
         raise click.ClickException(_TOLD["unknown"])
     click.echo(f"{lifted} lock(s) lifted.")
+
+
+_NOT_STARTED = {
+    NotStarted.UNKNOWN: "No such account.",
+    NotStarted.CLOSED: "The account is invited, blocked, expired or closed: it cannot recover.",
+    NotStarted.ADDRESS_IS_NEW: "Its address was changed within the last three days: nothing is sent there yet.",
+    NotStarted.TOO_MANY: "Too many were sent within the hour.",
+}
+
+
+@accounts.command("send-reset")
+@click.argument("username")
+def send_reset(username: str) -> None:
+    """Mail USERNAME a temporary password, to the address on file; nobody here sees it."""
+    result = assist.start_reset(_world(), username, _actor())
+    if isinstance(result, NotStarted):
+        raise click.ClickException(_NOT_STARTED[result])
+    click.echo(f"A temporary password is on its way to {result.username}.")
+
+
+@accounts.command("remove-second-factor")
+@click.argument("username")
+def remove_second_factor(username: str) -> None:
+    """Take the lost app, passkeys and recovery codes of USERNAME away; make sure first that it is they who ask."""
+    removed = assist.remove_second_factor(_world(), username, _actor())
+    if removed is None:
+        raise click.ClickException(_TOLD["unknown"])
+    click.echo(f"Removed: {', '.join(removed)}. The person is told." if removed else "There was nothing to remove.")
 
 
 def _act(name: str, act: Act, told: str) -> None:

@@ -1,10 +1,13 @@
-"""What staff may do for a person: block, unblock, unlock, close. They start things and never learn a secret."""
+"""What staff may do for a person: block, unblock, unlock, start a reset, close. They start things and never learn a secret."""
 
+from datetime import timedelta
 from enum import Enum, auto
 
+from idp.flows import keeping, strong, temporary
+from idp.flows.keeping import By
 from idp.flows.world import World
-from idp.model import Account, AccountState
-from idp.policies import lockout
+from idp.model import Account, AccountState, Changed, Factor, Source
+from idp.policies import lockout, proving, recovery
 from idp.policies.credentials import canonical_username
 
 
@@ -60,3 +63,58 @@ def unlock(world: World, username: str, actor: str) -> int | None:
         )
         world.record(tx, now, "account.unlock", "done", account=account, actor=actor, lifted=lifted)
     return lifted
+
+
+# How long an address must have stood before staff may have a temporary password sent to it (ASVS 6.4.6).
+_SETTLED = timedelta(hours=72)
+
+
+class NotStarted(Enum):
+    """Why staff could not start a reset."""
+
+    UNKNOWN = auto()
+    CLOSED = auto()
+    ADDRESS_IS_NEW = auto()
+    TOO_MANY = auto()
+
+
+def start_reset(world: World, username: str, actor: str) -> Account | NotStarted:
+    """Have a temporary password sent to the person's own address; staff neither choose nor see it.
+
+    Refused while the address is new, so that whoever talks staff into changing it cannot have the password sent there too.
+    """
+    now = world.clock()
+    with world.store.begin() as tx:
+        account = tx.accounts.by_username(canonical_username(username))
+        if account is None:
+            return NotStarted.UNKNOWN
+        if not recovery.may_recover(account, world.policy, now):
+            return NotStarted.CLOSED
+        moved = tx.alarms.since(account.id, now - _SETTLED)
+        if any(alarm.changed is Changed.EMAIL for alarm in moved):
+            return NotStarted.ADDRESS_IS_NEW
+        sent = temporary.mail(world, tx, account.id, now=now)
+        world.record(tx, now, "account.reset", "started" if sent else "too_many", account=account, actor=actor)
+    return account if sent else NotStarted.TOO_MANY
+
+
+def remove_second_factor(world: World, username: str, actor: str) -> tuple[str, ...] | None:
+    """Take a lost second factor away, whole: app, passkeys and recovery codes. The names of what was there; None: unknown.
+
+    Every address is told, what was open ends, and where policy demands a factor the next sign-in sets up a new one. Who
+    asks for it must have been recognised by other means: that is staff's to see to.
+    """
+    now = world.clock()
+    with world.store.begin() as tx:
+        known = tx.accounts.by_username(canonical_username(username))
+        account = tx.accounts.locked(known.id) if known is not None else None
+        if account is None:
+            return None
+        held = proving.second_factors(account)
+        if not held:
+            return ()
+        strong.drop(world, tx, account, (Factor(one) for one in held), now=now, by=By(Source(), actor=actor))
+        keeping.reopen(world, tx, account, Factor.TOTP)
+        keeping.reopen(world, tx, account, Factor.PASSKEY)
+    world.store.sessions.end_all(account.id)
+    return held

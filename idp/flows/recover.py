@@ -5,10 +5,10 @@ same work, as a decoy. Letters go to the address on file, never to one that was 
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from idp.flows import choosing, codes, keeping
+from idp.flows import choosing, codes, keeping, temporary
 from idp.flows.attempt import REMINDER, Target, Verdict, decoy, prove, prove_by, target
 from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked, Visit, advance, see, under_way
@@ -21,7 +21,6 @@ from idp.policies.recovery import Named
 from idp.policies.steps import AnswerToRecover, EnterCode, MailSent, ReplacePassword, ResetByCode
 from idp.store import Transaction
 
-HOUR = timedelta(hours=1)
 # One address may be shared by the people of one company; a letter goes to each of the first few.
 _MOST_PEOPLE = 5
 
@@ -165,7 +164,7 @@ def _first_letters(world: World, now: datetime, visit: Visit, recovering: Recove
             if recovering.lost is Lost.USERNAME:
                 _remind(world, tx, now, account)
             elif not ways:
-                _send_temporary(world, tx, now, account.id, recovering.lost)
+                _mail_temporary(world, tx, now, account.id, recovering.lost)
             elif ways[0] in ("email_code", "sms_code"):
                 _send_code(world, tx, now, account.id, ways[0])
 
@@ -203,7 +202,7 @@ def _complete(world: World, looked: Looked, recovering: Recovering) -> Looked | 
         if held is not None:
             _send_pin(world, tx, looked, *held)
         else:
-            _send_temporary(world, tx, looked.now, recovering.subject, recovering.lost)
+            _mail_temporary(world, tx, looked.now, recovering.subject, recovering.lost)
         world.record(
             tx, looked.now, "recovery", "sent", account=looked.account, source=looked.visit.source, lost=recovering.lost
         )
@@ -230,25 +229,8 @@ def _send_code(world: World, tx: Transaction, now: datetime, subject: str, way: 
     world.send(tx, now, "recovery_code", account, context, lifetime=lifetime, channel=channel, to=to)
 
 
-def _send_temporary(world: World, tx: Transaction, now: datetime, subject: str, lost: Lost) -> None:
-    """A temporary password to the address on file; the one before it is dead, the password itself is not touched."""
-    account, rules = tx.accounts.locked(subject), world.policy.temporary_password
-    if account is None or not recovery.may_recover(account, world.policy, now):
-        return
-    if not recovery.may_issue(tx.issuances.since(account.id, "temporary", now - HOUR), rules.per_hour, HOUR, now):
-        return
-    tx.issuances.add(account.id, "temporary", now)
-    password, ends = world.vault.spoken(rules.bits), now + rules.lifetime
-    held = Credential(Factor.TEMPORARY, keeping.spoken_digest(world, password), now, expires_at=ends)
-    tx.accounts.set_credential(account.id, held)
-    context = {
-        "name": account.given_name,
-        "username": account.username if lost is Lost.USERNAME_AND_PASSWORD else None,
-        "password": password,
-        "expires": ends.isoformat(),
-        "link": f"{world.issuer}/sign-in",
-    }
-    world.send(tx, now, "temporary_password", account, context, lifetime=rules.lifetime)
+def _mail_temporary(world: World, tx: Transaction, now: datetime, subject: str, lost: Lost) -> None:
+    temporary.mail(world, tx, subject, now=now, names_username=lost is Lost.USERNAME_AND_PASSWORD)
 
 
 def _new_pin(world: World, looked: Looked) -> tuple[str, Credential] | None:
@@ -268,7 +250,9 @@ def _new_pin(world: World, looked: Looked) -> tuple[str, Credential] | None:
 
 def _send_pin(world: World, tx: Transaction, looked: Looked, pin: str, held: Credential) -> None:
     account, now, rules = tx.accounts.locked(looked.aim.subject), looked.now, world.policy.temporary_password
-    if account is None or not recovery.may_issue(tx.issuances.since(account.id, "pin", now - HOUR), rules.per_hour, HOUR, now):
+    if account is None or not recovery.may_issue(
+        tx.issuances.since(account.id, "pin", now - temporary.HOUR), rules.per_hour, temporary.HOUR, now
+    ):
         return
     tx.issuances.add(account.id, "pin", now)
     keeping.keep(world, tx, account, held, now=now, by=By(looked.visit.source, looked.aim.device))

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from idp.flows import temporary
 from idp.flows.attempt import Target, Verdict, decoy, prove, target
 from idp.flows.facts import Looked, advance, see, turned, with_consent
-from idp.flows.keeping import spoken_digest as temporary_digest
 from idp.flows.world import World
 from idp.model import Account, Ask, Device, DeviceClass, Factor, Proof, Session, SignIn
 from idp.policies import entry, proving, sessions
@@ -85,7 +85,7 @@ def password(world: World, looked: Looked, username: str, typed: str) -> Answer:
     with world.store.read() as tx:
         account = tx.accounts.by_username(name)
         aim = target(world, tx, account or decoy(world, name), looked.visit.source, now)
-    factor = Factor.TEMPORARY if _temporary(world, aim, typed, now) else Factor.PASSWORD
+    factor = Factor.TEMPORARY if temporary.used(world, aim, typed, now) else Factor.PASSWORD
     verdict = Verdict.RIGHT if factor is Factor.TEMPORARY else prove(world, now, aim, factor, typed)
     if verdict is not Verdict.RIGHT or account is None:
         return Wrong(looked)
@@ -187,24 +187,6 @@ def usable_session(world: World, cookie: str) -> tuple[Session, Account] | None:
     if sessions.worth_touching(session, rules, now):
         world.store.sessions.touch(session.id, now, sessions.expires_at(session.created_at, now, rules))
     return session, account
-
-
-def _temporary(world: World, aim: Target, typed: str, now: datetime) -> bool:
-    """Whether the password typed is the temporary one that was mailed; it is used up by this, whatever comes next.
-
-    Chance made it too long to be guessed, so it is neither counted nor locked: who was locked out comes back by it.
-    """
-    told = temporary_digest(world, typed)
-    held = aim.account.credential(Factor.TEMPORARY) if aim.account is not None else None
-    if aim.account is None or held is None or not world.vault.same(held.hash, told):
-        return False
-    with world.vault.place():
-        world.vault.verify_nothing(told)
-    with world.store.begin() as tx:
-        used = tx.accounts.spend_credential(aim.subject, Factor.TEMPORARY, held.hash, now)
-        outcome = "right" if used else "wrong"
-        world.record(tx, now, "attempt", outcome, account=aim.account, source=aim.source, factor=Factor.TEMPORARY)
-    return used
 
 
 def _proved(world: World, looked: Looked, factor: Factor, typed: str) -> Answer:
