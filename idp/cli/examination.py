@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from idp.app.composition import clock, make_vault
 from idp.cli.hashing_speed import COMMAND, measure
 from idp.cli.serve import listening_problems
+from idp.cli.worker import smtp
 from idp.model import KeyUse
-from idp.post import Smtp, Temporary
+from idp.post import Temporary
 from idp.settings import Settings
 from idp.store import Store, StoreDown, open_store
 
@@ -182,15 +183,7 @@ def _certificate(settings: Settings) -> Iterator[Finding]:
 
 def _mail(settings: Settings) -> Iterator[Finding]:
     mail = settings.mail
-    server = Smtp(
-        host=mail.host,
-        port=mail.port,
-        security=mail.security,
-        username=mail.username,
-        password=mail.password,
-        sender=mail.sender,
-        timeout=5.0,
-    )
+    server = smtp(settings, timeout=5.0)
     place = f"{mail.host}:{mail.port}"
     try:
         server.greet()

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -13,7 +14,7 @@ from idp.app.composition import make_world
 from idp.flows.deliver import Carrier, Fate, PostOffice, deliver, expire
 from idp.flows.world import World
 from idp.language import Words
-from idp.post import Letters, SmsGateway, Smtp
+from idp.post import Letterhead, Letters, SmsGateway, Smtp
 from idp.settings import Settings, from_environment
 from idp.store import StoreDown
 
@@ -48,21 +49,26 @@ def worker(once: bool) -> None:
 
 def post_office(settings: Settings) -> PostOffice:
     """The wording and the carriers that settings name."""
-    mail, sms = settings.mail, settings.sms
-    carriers: dict[str, Carrier] = {
-        "mail": Smtp(
-            host=mail.host,
-            port=mail.port,
-            security=mail.security,
-            username=mail.username,
-            password=mail.password,
-            sender=mail.sender,
-            reply_to=mail.reply_to,
-        )
-    }
+    sms = settings.sms
+    carriers: dict[str, Carrier] = {"mail": smtp(settings)}
     if sms.url is not None:
         carriers["sms"] = SmsGateway(sms.url, sms.sender, sms.token)
     return PostOffice(Letters(Words(languages=settings.languages)), settings.brand, carriers)
+
+
+def smtp(settings: Settings, timeout: float = 20.0) -> Smtp:
+    """The mail server that settings name."""
+    mail = settings.mail
+    return Smtp(
+        host=mail.host,
+        port=mail.port,
+        letterhead=Letterhead(mail.sender, settings.brand.name, mail.reply_to),
+        security=mail.security,
+        username=mail.username,
+        password=mail.password,
+        timeout=timeout,
+        trust=None if mail.ca_file is None else Path(mail.ca_file),
+    )
 
 
 def _work(world: World, office: PostOffice, stop: threading.Event) -> None:
@@ -104,7 +110,7 @@ def _round(world: World, office: PostOffice, stop: threading.Event) -> int:
 
 
 def _stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set: the letter under way is finished, the others fall due after their lease."""
+    """An event that SIGTERM and SIGINT set: the letter under way is finished, the others are given back."""
     stop = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:

@@ -1,10 +1,12 @@
 """Delivering letters: from the outbox, through a carrier, to the mark that they are sent. At least once, never too late.
 
 A letter is claimed for a while (its lease) and committed as claimed before it is carried: a worker that is killed loses
-nothing, the letter falls due again when the lease ends. A second delivery carries the same Message-ID.
+nothing, the letter falls due again when the lease ends. A second delivery carries the same Message-ID. Letters that the
+other side took are marked, and their bodies wiped, a few at a time and within a second.
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,7 +20,10 @@ from idp.post import Letters, Permanent, Rendered, Temporary
 LEASE: Final = timedelta(minutes=5)
 # No letter is begun this near the end of its lease: another worker could take it while it is being carried.
 MARGIN: Final = timedelta(minutes=2)
-BATCH: Final = 20
+BATCH: Final = 50
+# One commit for several letters; what a crash in between sends again is no more than this.
+MARKED_AT_ONCE: Final = 20
+MARKED_WITHIN: Final = timedelta(seconds=1)
 
 FIRST_WAIT: Final = timedelta(seconds=30)
 LONGEST_WAIT: Final = timedelta(hours=1)
@@ -69,16 +74,46 @@ class PostOffice:
             carrier.close()
 
 
+@dataclass(slots=True)
+class _Held:
+    """The letters under lease: those not begun, and those the other side took that are not yet marked as sent."""
+
+    until: datetime
+    waiting: deque[tuple[Letter, bytes]]
+    taken: list[tuple[Letter, datetime]] = field(default_factory=list)
+
+    def ripe(self, now: datetime) -> bool:
+        """Whether it is time to write down what was taken."""
+        return bool(self.taken) and (len(self.taken) >= MARKED_AT_ONCE or now - self.taken[0][1] >= MARKED_WITHIN)
+
+
 def deliver(world: World, office: PostOffice, limit: int = BATCH) -> Iterator[Delivery]:
-    """Carry the letters that are due, at most ``limit``, yielding each one's fate as it is written down."""
+    """Carry the letters that are due, at most ``limit``, yielding each one's fate as it is written down.
+
+    Closed early, it writes down which were taken and gives back those not begun.
+    """
     claimed_at = world.clock()
     with world.store.begin() as tx:
-        claimed = tx.outbox.claim(claimed_at, LEASE, limit)
-    for letter, body in claimed:
-        now = world.clock()
-        if now > claimed_at + LEASE - MARGIN:
-            return
-        yield _carry(world, office, letter, body, now)
+        held = _Held(claimed_at + LEASE, deque(tx.outbox.claim(claimed_at, LEASE, limit)))
+    try:
+        while held.waiting:
+            now = world.clock()
+            if now > held.until - MARGIN:
+                break
+            if held.ripe(now):
+                yield from _mark(world, held)
+            letter, body = held.waiting.popleft()
+            try:
+                _hand_over(world, office, letter, body, now)
+            except Temporary as error:
+                yield _failed(world, letter, now, error.reason, next_try(letter, now))
+            except Permanent as error:
+                yield _failed(world, letter, now, error.reason, None)
+            else:
+                held.taken.append((letter, now))
+        yield from _mark(world, held)
+    finally:
+        _let_go(world, held)
 
 
 def expire(world: World) -> int:
@@ -108,17 +143,26 @@ def next_try(letter: Letter, now: datetime) -> datetime | None:
     return None if letter.not_after is not None and at >= letter.not_after else at
 
 
-def _carry(world: World, office: PostOffice, letter: Letter, body: bytes, now: datetime) -> Delivery:
-    """Carry one letter and write down what became of it."""
-    try:
-        _hand_over(world, office, letter, body, now)
-    except Temporary as error:
-        return _failed(world, letter, now, error.reason, next_try(letter, now))
-    except Permanent as error:
-        return _failed(world, letter, now, error.reason, None)
+def _mark(world: World, held: _Held) -> Iterator[Delivery]:
+    """Write down which letters were taken, all in one transaction: a crash before it only sends them again."""
+    if not held.taken:
+        return
     with world.store.begin() as tx:
-        tx.outbox.sent(letter.id, now)
-    return Delivery(letter.id, letter.template, letter.channel, Fate.SENT, letter.attempts)
+        for letter, at in held.taken:
+            tx.outbox.sent(letter.id, at)
+    taken, held.taken = held.taken, []
+    for letter, _ in taken:
+        yield Delivery(letter.id, letter.template, letter.channel, Fate.SENT, letter.attempts)
+
+
+def _let_go(world: World, held: _Held) -> None:
+    """At the end, however it comes: no letter that was taken stays unmarked, and none that was not begun stays leased."""
+    if held.taken or held.waiting:
+        with world.store.begin() as tx:
+            for letter, at in held.taken:
+                tx.outbox.sent(letter.id, at)
+            for letter, _ in held.waiting:
+                tx.outbox.give_back(letter.id, held.until)
 
 
 def _hand_over(world: World, office: PostOffice, letter: Letter, body: bytes, now: datetime) -> None:

@@ -5,8 +5,9 @@ The room keeps no queue: the outbox is the store's, and ``flows.deliver`` carrie
 
 from idp.post.failures import Permanent, Temporary
 from idp.post.letters import Letters, Rendered
+from idp.post.mail import Letterhead
 from idp.post.numbers import Numbers
 from idp.post.sms import SmsGateway
 from idp.post.smtp import Smtp
 
-__all__ = ["Letters", "Numbers", "Permanent", "Rendered", "SmsGateway", "Smtp", "Temporary"]
+__all__ = ["Letterhead", "Letters", "Numbers", "Permanent", "Rendered", "SmsGateway", "Smtp", "Temporary"]

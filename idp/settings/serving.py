@@ -1,5 +1,7 @@
 """How the service listens, stores and sends, under judgement: what would be insecure or could never work."""
 
+import ssl
+
 from idp.settings.addresses import LOOPBACK, refused_issuer, refused_web
 from idp.settings.reader import Reader
 from idp.settings.shapes import SettingsFile
@@ -50,6 +52,10 @@ def _judge_mail(reader: Reader, file: SettingsFile) -> None:
         reader.refuse(("mail", given), f"it is set without {lacking}", "Set both, or neither.")
     if mail.security == "none" and mail.password is not None and mail.host not in LOOPBACK:
         reader.refuse(("mail", "security"), "the password would cross the network in the clear", 'Write "starttls" or "tls".')
+    if mail.ca_file is not None and not _is_authorities(mail.ca_file):
+        reader.refuse(("mail", "ca_file"), "no certificates can be read from it", "Give a PEM file of certificates.")
+    elif mail.ca_file is not None and mail.security == "none":
+        reader.refuse(("mail", "ca_file"), "it is set and nothing is encrypted", 'Set security to "starttls" or "tls".')
 
 
 def _judge_sms(reader: Reader, file: SettingsFile) -> None:
@@ -60,6 +66,14 @@ def _judge_sms(reader: Reader, file: SettingsFile) -> None:
             reader.refuse(("sms", key), *refusal)
     if file.sms.reach_url is not None and file.sms.url is None:
         reader.refuse(("sms", "reach_url"), "it is set without url", "Set both, or neither.")
+
+
+def _is_authorities(path: str) -> bool:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:
+        return False
+    return True
 
 
 def _is_mailbox(address: str) -> bool:

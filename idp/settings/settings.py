@@ -48,6 +48,7 @@ class MailSettings:
     security: Literal["none", "starttls", "tls"] = setting("none", "How the connection is encrypted.")
     username: str | None = setting(None, "Name to sign in with at the mail server.")
     password: str | None = setting(None, "Password to sign in with at the mail server.", secret=True)
+    ca_file: str | None = setting(None, "PEM file of the authorities trusted for its certificate; unset: the system's.")
     sender: str = setting("no-reply@localhost", "Address that letters come from.")
     reply_to: str | None = setting(None, "Address that answers go to.")
 

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, insert, literal_column, or_, select, union_all, update
 
 from idp.model import AuditEntry, Letter
 from idp.store.codec import cleaned
-from idp.store.statements import Repository, Statement, conflicting
+from idp.store.statements import Repository, Row, Statement, conflicting
 from idp.store.tables import audit, outbox, policies
 
 _a, _o, _p = audit.c, outbox.c, policies.c
@@ -44,24 +44,39 @@ _LETTER_COLUMNS = (
 )
 _PUT = Statement(insert(outbox))
 _now = bindparam("now", type_=_o.state_at.type)
-_waiting = _o.state == "waiting"
+_until = bindparam("until", type_=_o.leased_until.type)
+# Written out: a parameter would keep both databases from seeing that a partial index holds what is asked for.
+_waiting: ColumnElement[bool] = literal_column("outbox.state = 'waiting'")
+_dead: ColumnElement[bool] = literal_column("outbox.state = 'dead'")
+_QUEUES: tuple[ColumnElement[bool], ColumnElement[bool]] = (
+    literal_column("outbox.urgent"),
+    literal_column("NOT outbox.urgent"),
+)
 _still_wanted = or_(_o.not_after.is_(None), _o.not_after > _now)
-_due = (
-    select(_o.id)
-    .where(_waiting, _o.next_try_at <= _now, or_(_o.leased_until.is_(None), _o.leased_until <= _now), _still_wanted)
-    .order_by(_o.next_try_at)
-    .limit(bindparam("limit"))
-    # SQLite leaves this out: there the statement holds the only write lock.
-    .with_for_update(skip_locked=True)
-    .cte("due")
-)
-_CLAIM = Statement(
-    update(outbox)
-    .where(_o.id.in_(select(_due.c.id)))
-    .values(leased_until=bindparam("until", type_=_o.leased_until.type), attempts=_o.attempts + 1)
-    .returning(*_LETTER_COLUMNS)
-)
+# A code that works for minutes must not queue behind a hundred thousand reminders.
+_URGENT = timedelta(hours=1)
+
+
+def _claiming(queue: ColumnElement[bool]) -> Statement:
+    """Take the due letters of one of the two queues, each by its own index."""
+    due = (
+        select(_o.id)
+        .where(_waiting, queue, _o.next_try_at <= _now, or_(_o.leased_until.is_(None), _o.leased_until <= _now), _still_wanted)
+        .order_by(_o.next_try_at)
+        .limit(bindparam("limit"))
+        # SQLite leaves this out: there the statement holds the only write lock.
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    taken = update(outbox).where(_o.id.in_(select(due.c.id))).values(leased_until=_until, attempts=_o.attempts + 1)
+    return Statement(taken.returning(*_LETTER_COLUMNS))
+
+
+_CLAIMS = tuple(_claiming(queue) for queue in _QUEUES)
 _this = (_o.id == bindparam("one"), _waiting)
+_GIVE_BACK = Statement(
+    update(outbox).where(*_this, _o.leased_until == _until).values(leased_until=None, attempts=_o.attempts - 1)
+)
 _SENT = Statement(update(outbox).where(*_this).values(state="sent", state_at=_now, body=None, leased_until=None, error=None))
 _RETRY = Statement(
     update(outbox)
@@ -80,8 +95,10 @@ _EXPIRE = Statement(
         error=func.coalesce(_o.error, "expired"),
     )
 )
-_DEPTH = Statement(select(_o.state, func.count()).where(_o.state != "sent").group_by(_o.state))
-_dead = _o.state == "dead"
+_counted = (("waiting", _QUEUES[0] & _waiting), ("waiting", _QUEUES[1] & _waiting), ("dead", _dead))
+_DEPTH = Statement(
+    union_all(*(select(literal_column(f"'{name}'"), func.count()).select_from(outbox).where(rows) for name, rows in _counted))
+)
 _can_rise = _o.body.is_not(None) & _still_wanted
 _DEAD = Statement(
     select(*_LETTER_COLUMNS, _o.error, _o.state_at, _can_rise)
@@ -156,7 +173,7 @@ class Outbox(Repository):
     __slots__ = ()
 
     def put(self, letter: Letter, body: bytes) -> None:
-        """Accept a letter, in the transaction of what it tells of; it is due at once."""
+        """Accept a letter, in the transaction of what it tells of; it is due at once, and urgent if its time is short."""
         self._link.run(
             _PUT,
             {
@@ -172,16 +189,24 @@ class Outbox(Repository):
                 "state": "waiting",
                 "state_at": letter.created_at,
                 "next_try_at": letter.created_at,
+                "urgent": letter.not_after is not None and letter.not_after - letter.created_at <= _URGENT,
             },
         )
 
     def claim(self, now: datetime, lease: timedelta, limit: int) -> list[tuple[Letter, bytes]]:
-        """Take letters that are due, for ``lease``: no other worker gets them meanwhile.
+        """Take letters that are due, urgent ones first, for ``lease``: no other worker gets them meanwhile.
 
         ``attempts`` counts this try already, so that a letter which kills its worker does not do so for ever.
         """
-        rows = self._link.all(_CLAIM, {"now": now, "until": now + lease, "limit": limit})
+        rows: list[Row] = []
+        for claim in _CLAIMS:
+            if len(rows) < limit:
+                rows += self._link.all(claim, {"now": now, "until": now + lease, "limit": limit - len(rows)})
         return [(_letter(row), row[8] or b"") for row in rows]
+
+    def give_back(self, letter_id: str, leased_until: datetime) -> None:
+        """The letter was claimed until then and not tried: it is due at once, as if it had not been taken."""
+        self._link.run(_GIVE_BACK, {"one": letter_id, "until": leased_until})
 
     def sent(self, letter_id: str, now: datetime) -> None:
         """The letter was accepted: its body is wiped."""
@@ -201,8 +226,10 @@ class Outbox(Repository):
 
     def depth(self) -> dict[str, int]:
         """How many letters are ``waiting`` and how many ``dead``."""
-        counted = {str(state): int(count) for state, count in self._link.all(_DEPTH, {})}
-        return {"waiting": 0, "dead": 0} | counted
+        depth = {"waiting": 0, "dead": 0}
+        for state, count in self._link.all(_DEPTH, {}):
+            depth[state] += count
+        return depth
 
     def dead(self, now: datetime, limit: int = 100) -> list[DeadLetter]:
         """The letters that were given up, the latest first."""

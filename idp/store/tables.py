@@ -1,6 +1,6 @@
 """The tables: facts only, no rule. Every column that a statement compares is a column; the rest lies in documents."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, false, text
 
 from idp.store.types import Document, Instant, Sequence
 
@@ -241,6 +241,12 @@ audit = Table(
     sqlite_autoincrement=True,
 )
 
+
+def _only(column: str, where: str, name: str | None = None) -> Index:
+    """An index of some rows."""
+    return Index(name, column, postgresql_where=text(where), sqlite_where=text(where))
+
+
 outbox = Table(
     "outbox",
     metadata,
@@ -258,13 +264,12 @@ outbox = Table(
     Column("next_try_at", Instant, nullable=False),
     Column("leased_until", Instant),
     Column("error", Text),
-    # Only what waits is looked for; sent letters are kept for months.
-    Index(
-        None,
-        "next_try_at",
-        postgresql_where=text("state = 'waiting'"),
-        sqlite_where=text("state = 'waiting'"),
-    ),
+    Column("urgent", Boolean, nullable=False, server_default=false()),
+    # Only what waits, is dead or still has a body is looked for; sent letters are kept for months.
+    _only("next_try_at", "state = 'waiting' AND NOT urgent"),
+    _only("next_try_at", "state = 'waiting' AND urgent", name="ix_outbox_urgent"),
+    _only("state_at", "state = 'dead'", name="ix_outbox_dead"),
+    _only("not_after", "body IS NOT NULL"),
 )
 
 policies = Table(

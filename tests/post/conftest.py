@@ -18,10 +18,11 @@ from idp.flows.world import World
 from idp.language import Words
 from idp.model import Brand, Letter
 from idp.policies.policy import Policy
-from idp.post import Letters, Smtp
+from idp.post import Letterhead, Letters, Smtp
 from idp.store import open_store
 from idp.vault import Hasher, HashPool, Vault
 
+HEAD = Letterhead("no-reply@norda.example", "Norda")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -100,7 +101,7 @@ def world(tmp_path: Path, clock: Clock) -> Iterator[World]:
 
 @pytest.fixture
 def office(mail_server: MailServer) -> Iterator[PostOffice]:
-    smtp = Smtp(host="127.0.0.1", port=mail_server.port, sender="no-reply@norda.example", timeout=3)
+    smtp = Smtp(host="127.0.0.1", port=mail_server.port, letterhead=HEAD, timeout=3)
     made = PostOffice(Letters(Words()), Brand("Norda"), {"mail": smtp})
     yield made
     made.close()

@@ -10,9 +10,21 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from idp.flows.deliver import FIRST_WAIT, LEASE, LONGEST_WAIT, MOST_TRIES, Fate, PostOffice, deliver, expire, next_try
+from idp.flows.deliver import (
+    FIRST_WAIT,
+    LEASE,
+    LONGEST_WAIT,
+    MARGIN,
+    MARKED_AT_ONCE,
+    MOST_TRIES,
+    Fate,
+    PostOffice,
+    deliver,
+    expire,
+    next_try,
+)
 from idp.post import Smtp
-from tests.post.conftest import Desk
+from tests.post.conftest import HEAD, Desk
 
 
 def test_letters_go_over_one_connection_and_their_bodies_are_wiped(desk: Desk) -> None:
@@ -61,7 +73,9 @@ def test_a_refused_letter_leaves_the_connection_to_the_next(desk: Desk) -> None:
 
 def test_a_server_that_is_down_is_waited_for(desk: Desk) -> None:
     desk.put()
-    dead = PostOffice(desk.office.letters, desk.office.brand, {"mail": Smtp(host="127.0.0.1", port=1, timeout=1)})
+    dead = PostOffice(
+        desk.office.letters, desk.office.brand, {"mail": Smtp(host="127.0.0.1", port=1, letterhead=HEAD, timeout=1)}
+    )
     assert desk.fates(dead) == [Fate.RETRY]
     desk.clock.pass_(FIRST_WAIT * 2)
     assert desk.fates() == [Fate.SENT]
@@ -122,25 +136,82 @@ def test_never_after_its_time(desk: Desk) -> None:
     assert desk.row(letter)[:2] == ("dead", None)
 
 
+class Slow:
+    """Takes its time over each letter."""
+
+    def __init__(self, desk: Desk, time: timedelta) -> None:
+        self.inner, self.clock, self.time = desk.office.carriers["mail"], desk.clock, time
+
+    def deliver(self, *letter: Any) -> None:
+        self.inner.deliver(*letter)
+        self.clock.pass_(self.time)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
 def test_time_that_runs_out_in_the_middle_of_a_batch(desk: Desk) -> None:
     for _ in range(3):
         desk.put(not_after=desk.clock() + timedelta(minutes=1))
-    going = deliver(desk.world, desk.office)
-    assert next(going).fate is Fate.SENT
-    desk.clock.pass_(timedelta(minutes=1))
-    assert [told.fate for told in going] == [Fate.DEAD, Fate.DEAD]
+    office = replace(desk.office, carriers={"mail": Slow(desk, timedelta(minutes=1))})
+    assert sorted(desk.fates(office)) == [Fate.DEAD, Fate.DEAD, Fate.SENT]
     assert len(desk.server.taken) == 1
 
 
 def test_nothing_is_begun_near_the_end_of_the_lease(desk: Desk) -> None:
-    desk.put()
-    desk.put()
-    going = deliver(desk.world, desk.office)
-    next(going)
-    desk.clock.pass_(LEASE - timedelta(minutes=1))
-    assert list(going) == []
-    desk.clock.pass_(timedelta(minutes=1))
+    letters = [desk.put() for _ in range(3)]
+    office = replace(desk.office, carriers={"mail": Slow(desk, LEASE - MARGIN - timedelta(minutes=1))})
+    assert desk.fates(office) == [Fate.SENT] * 2
+    assert sorted(desk.row(letter).state for letter in letters) == ["sent", "sent", "waiting"]
+    # What was not begun is given back: nobody waits for the lease to end.
     assert desk.fates() == [Fate.SENT]
+    assert sorted(desk.row(letter).attempts for letter in letters) == [1, 1, 1]
+
+
+def test_a_worker_that_is_told_to_stop_marks_what_was_taken_and_gives_back_the_rest(desk: Desk) -> None:
+    letters = [desk.put() for _ in range(MARKED_AT_ONCE + 10)]
+    going = deliver(desk.world, desk.office)
+    assert next(going).fate is Fate.SENT
+    going.close()
+    states = [desk.row(letter).state for letter in letters]
+    assert states.count("sent") == len(desk.server.taken) == MARKED_AT_ONCE
+    assert all((desk.row(letter).body is None) is (state == "sent") for letter, state in zip(letters, states, strict=True))
+    assert desk.fates() == [Fate.SENT] * 10
+    assert all(desk.row(letter).attempts == 1 for letter in letters)
+
+
+def test_what_was_taken_is_marked_within_a_second(desk: Desk) -> None:
+    for _ in range(4):
+        desk.put()
+    going = deliver(desk.world, replace(desk.office, carriers={"mail": Slow(desk, timedelta(milliseconds=600))}))
+    next(going)
+    with desk.world.store.read() as tx:
+        assert tx.outbox.depth()["waiting"] == 2
+    going.close()
+
+
+def test_what_was_taken_is_marked_even_where_the_next_letter_is_the_end(desk: Desk) -> None:
+    letters = [desk.put() for _ in range(3)]
+    taken = desk.office.carriers["mail"]
+
+    class Dying:
+        def deliver(self, *letter: Any) -> None:
+            if len(desk.server.taken) == 2:
+                raise KeyboardInterrupt
+            taken.deliver(*letter)
+
+    with pytest.raises(KeyboardInterrupt):
+        desk.fates(replace(desk.office, carriers={"mail": Dying()}))
+    assert sorted(desk.row(letter).state for letter in letters) == ["sent", "sent", "waiting"]
+
+
+def test_a_code_goes_before_a_hundred_reminders(desk: Desk) -> None:
+    reminders = [desk.put() for _ in range(100)]
+    desk.clock.pass_(timedelta(minutes=1))
+    code = desk.put(not_after=desk.clock() + timedelta(minutes=10))
+    assert next(deliver(desk.world, desk.office, limit=1)).id == code.id
+    assert desk.row(code).state == "sent"
+    assert all(desk.row(letter).state == "waiting" for letter in reminders)
 
 
 def test_a_letter_that_cannot_be_opened_or_worded_stops_no_other(desk: Desk) -> None:
@@ -159,7 +230,7 @@ def test_several_workers_send_each_letter_once(desk: Desk) -> None:
     start = threading.Barrier(4)
 
     def work() -> None:
-        smtp = Smtp(host="127.0.0.1", port=desk.server.port, sender="no-reply@norda.example")
+        smtp = Smtp(host="127.0.0.1", port=desk.server.port, letterhead=HEAD)
         own = PostOffice(desk.office.letters, desk.office.brand, {"mail": smtp})
         start.wait()
         while list(deliver(desk.world, own, limit=3)):

@@ -1,12 +1,15 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from email.headerregistry import Address
 
 import pytest
 
 from idp.language import Words
 from idp.model import Brand, Changed, Letter, Link
-from idp.post import Letters, Permanent, Rendered, Smtp
+from idp.post import Letterhead, Letters, Permanent, Rendered
 from idp.post.letters import NEEDS, TEMPLATES
+from idp.post.mail import mailbox
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LINK = "https://id.norda.example/not-me?code=ABCD-EFGH-JKMN-PQRS-TVWX-YZ01-2345-6789"
@@ -192,17 +195,70 @@ def letter(to: str = "ada@customer.example", ident: str = "-abc_1") -> Letter:
 
 
 def test_the_message_as_it_is_sent() -> None:
-    smtp = Smtp(host="x", port=1, sender="no-reply@norda.example", reply_to="help@norda.example")
-    raw = smtp.compose(letter(), told("invitation", "it"), NOW).as_bytes()
-    assert all(len(line) <= 998 and line.isascii() for line in raw.split(b"\r\n"))
+    head = Letterhead("no-reply@norda.example", "Nörda, the “utility”", "help@norda.example")
+    raw = head.compose(letter(), told("invitation", "it"), NOW)
+    assert raw.endswith(b"\r\n")
+    assert all(len(line) <= 100 and line.isascii() for line in raw.split(b"\r\n"))
+    assert b"\n" not in raw.replace(b"\r\n", b"")
     message = message_from_bytes(raw, policy=policy.default)
+    assert [part.defects for part in message.walk()] == [[], [], []]
+    assert all(not value.defects for value in message.values())
+    assert message["From"].addresses == (Address("Nörda, the “utility”", addr_spec="no-reply@norda.example"),)
+    assert message["To"] == "ada@customer.example"
     assert message["Message-ID"] == "<-abc_1@norda.example>"
     assert message["Date"].datetime == NOW
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Reply-To"] == "help@norda.example"
+    assert message["Content-Language"] == "it"
     parts = [part.get_content_type() for part in message.walk()]
     assert parts == ["multipart/alternative", "text/plain", "text/html"]
-    assert "493027" in message.get_body(("plain",)).get_content()
+    assert message.get_body(("plain",)).get_content().replace("\r\n", "\n") == told("invitation", "it").text
+    assert message.get_body(("html",)).get_content().replace("\r\n", "\n") == told("invitation", "it").html.rstrip("\n") + "\n"
+
+
+@pytest.mark.parametrize("template", NEEDS)
+@pytest.mark.parametrize("locale", ["en", "it"])
+def test_each_letter_arrives_as_it_was_written(template: str, locale: str) -> None:
+    written = told(template, locale)
+    message = message_from_bytes(Letterhead("a@b.example").compose(letter(), written, NOW), policy=policy.default)
+    assert message["Subject"] == written.subject
+    assert message.get_body(("plain",)).get_content().replace("\r\n", "\n") == written.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n",
+        ".",
+        "..\n.\nFrom here\n",
+        "=_-abc_1",
+        "--=_-abc_1--\n",
+        "a" * 5000,
+        "è" * 3000,
+        "trailing \nspaces\t\n-- \n",
+        "lone\rreturn\r\nand line",
+        "\U0001f600 \u2028 \ud800",
+    ],
+)
+def test_no_text_breaks_a_message(text: str) -> None:
+    raw = Letterhead("a@b.example").compose(letter(), Rendered("S", text, f"<p>{text}</p>"), NOW)
+    assert all(len(line) <= 78 and line.isascii() for line in raw.split(b"\r\n"))
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    assert b"\r" not in raw.replace(b"\r\n", b"")
+    message = message_from_bytes(raw, policy=policy.default)
+    assert [part.get_content_type() for part in message.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+    told = message.get_body(("plain",)).get_content().replace("\r\n", "\n")
+    assert told.rstrip("\n") == text.encode("utf-8", "replace").decode().replace("\r", "").rstrip("\n")
+
+
+def test_a_long_subject_in_any_script_is_folded() -> None:
+    subject = "Il Suo codice – per recuperare l’accesso " * 5
+    raw = Letterhead("a@b.example").compose(letter(), Rendered(subject.strip(), "text"), NOW)
+    assert all(len(line) <= 78 and line.isascii() for line in raw.split(b"\r\n"))
+    message = message_from_bytes(raw, policy=policy.default)
+    assert message["Subject"] == subject.strip()
+    assert message.get_content_type() == "text/plain"
 
 
 @pytest.mark.parametrize(
@@ -213,18 +269,37 @@ def test_the_message_as_it_is_sent() -> None:
         "a@x.example\n",
         "a@x.example b@y.example",
         "Ada <a@x.example>",
+        "<a@x.example>",
+        "a@x.example>",
+        "a@x.example> SIZE=1",
         "ada",
         "@x.example",
         "a@",
         "",
         "a@x.example\x00",
+        "a" * 300 + "@x.example",
     ],
 )
 def test_what_is_not_one_address_is_refused(to: str) -> None:
     with pytest.raises(Permanent):
-        Smtp(host="x", port=1).compose(letter(to), told("enrolled"), NOW)
+        Letterhead("a@b.example").compose(letter(to), told("enrolled"), NOW)
 
 
-def test_a_subject_holds_no_line_break() -> None:
+@pytest.mark.parametrize("to", ["a.b+c@x.example", "o'hara@x.example", "a@[192.0.2.1]", "a!b@x.example"])
+def test_what_is_one_address_is_taken(to: str) -> None:
+    assert f"To: {to}\r\n".encode() in Letterhead("a@b.example").compose(letter(to), told("enrolled"), NOW)
+
+
+def test_a_domain_in_any_script_is_written_in_ascii() -> None:
+    assert mailbox("ada@münchen.example") == "ada@xn--mnchen-3ya.example"
+    for to in ("josé@x.example", "ada@\u2028.example", "ada@" + "ü" * 80 + ".example", "ada@x\u3002\u3002.example"):
+        with pytest.raises(Permanent):
+            mailbox(to)
+
+
+def test_a_header_holds_no_line_break() -> None:
+    for bad in ("a\r\nBcc: b@y.example", "a\nb", "a\x00"):
+        with pytest.raises(Permanent):
+            Letterhead("a@b.example").compose(letter(), Rendered(bad, "text"), NOW)
     with pytest.raises(Permanent):
-        Smtp(host="x", port=1).compose(letter(), Rendered("a\r\nBcc: b@y.example", "text"), NOW)
+        Letterhead("a@b.example").compose(replace(letter(), locale="en\r\nBcc: b@y.example"), told("enrolled"), NOW)

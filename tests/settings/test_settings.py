@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError
 from datetime import timedelta
 from pathlib import Path
 
+import certifi
 import pytest
 
 from idp.settings import ConfigurationError, config_directory, from_environment, load
@@ -258,6 +259,8 @@ SPOILT: list[tuple[str, str, str]] = [
      ':{line}: mail.reply_to: not an address. Write it as "name@example.com".'),
     ('reply_to = "contact@norda.example"', 'username = "idp"',
      ":{line}: mail.username: it is set without password. Set both, or neither."),
+    ('reply_to = "contact@norda.example"', 'ca_file = "no/such.pem"',
+     ":{line}: mail.ca_file: no certificates can be read from it. Give a PEM file of certificates."),
     ("max_body = 65536", "max_body = true",
      ":{line}: server.max_body: true is not a whole number. Write a whole number, without quotes."),
     ('languages = ["en", "it"]', "languages = []", ':{line}: languages: no language is listed. List at least "en".'),
@@ -280,6 +283,14 @@ def test_a_password_never_crosses_the_network_in_the_clear(refusals: Refusals, e
     (said,) = refusals(environ)
     assert said.endswith('the password would cross the network in the clear. Write "starttls" or "tls".')
     assert "canary" not in said
+
+
+def test_authorities_without_encryption_are_a_mistake(config: Path, refusals: Refusals, environ: dict[str, str]) -> None:
+    environ |= {"IDP_MAIL_CA_FILE": certifi.where()}
+    (said,) = refusals(environ)
+    assert said.endswith('it is set and nothing is encrypted. Set security to "starttls" or "tls".')
+    environ |= {"IDP_MAIL_SECURITY": "starttls"}
+    assert load(config, environ).mail.ca_file == certifi.where()
 
 
 def test_workers_share_no_database_in_memory(refusals: Refusals, environ: dict[str, str]) -> None:
