@@ -148,6 +148,8 @@ class Profile:
     ) -> Response:
         """The page for a code, or the beginning of the change where none is waited for."""
         new = change.pending(self.world, self._who(held), _PURPOSES[name])
+        if new is None and errors:
+            return self.house.error(status, errors[0], retry_href=f"/profile/{name}")
         if new is None:
             return self.house.away(f"/profile/{name}")
         rules = self.world.policy.recovery

@@ -1,0 +1,40 @@
+"""Which sessions count, for how long, and what a change ends elsewhere."""
+
+from datetime import timedelta
+
+import pytest
+
+from idp.model import Factor, Proof, Session
+from idp.policies import sessions
+from idp.policies.policy import Change
+from idp.policies.policy import Session as Rules
+from tests.policies.values import DAY, MINUTE, NOW, account, credential
+
+RULES = Rules()
+SECOND = timedelta(seconds=1)
+SESSION = Session("id", "public", "acc_maria", (Proof(Factor.PASSWORD, NOW),), NOW, NOW, NOW + 30 * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("end_others", "wished", "ends"),
+    [("always", True, True), ("always", False, True), ("choose", True, True), ("choose", False, False)],
+)
+def test_a_change_ends_the_rest_unless_policy_and_the_person_say_otherwise(end_others, wished, ends):
+    assert sessions.ends_others(Change(end_others=end_others), wished=wished) is ends
+
+
+@pytest.mark.parametrize(
+    ("cut", "counts"), [(None, True), (NOW - SECOND, True), (NOW, True), (NOW + timedelta(microseconds=1), False)]
+)
+def test_a_session_counts_from_the_account_s_last_cut(cut, counts):
+    assert sessions.counts(SESSION, account(sessions_valid_from=cut), RULES, NOW + MINUTE) is counts
+
+
+@pytest.mark.parametrize(("after", "counts"), [(29 * MINUTE, True), (30 * MINUTE - SECOND, True), (30 * MINUTE, False)])
+def test_a_session_ends_when_nothing_is_done(after, counts):
+    assert sessions.counts(SESSION, account(), RULES, NOW + after) is counts
+
+
+def test_where_the_rest_may_stay_open_a_session_outlives_the_secret_it_began_with():
+    replaced = account(credentials=(credential(Factor.PASSWORD, set_at=NOW + SECOND),), sessions_valid_from=NOW - DAY)
+    assert sessions.counts(SESSION, replaced, RULES, NOW + MINUTE)
