@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -19,8 +20,8 @@ from idp.language import Words
 from idp.model import Brand, Letter
 from idp.policies.policy import Policy
 from idp.post import Letterhead, Letters, Smtp
-from idp.store import open_store
 from idp.vault import Hasher, HashPool, Vault
+from tests.servers import fresh_store
 
 HEAD = Letterhead("no-reply@norda.example", "Norda")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -92,8 +93,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def world(tmp_path: Path, clock: Clock) -> Iterator[World]:
-    store = open_store(f"sqlite:///{tmp_path}/idp.sqlite3")
-    store.upgrade()
+    store = fresh_store("sqlite", tmp_path)
     vault = Vault(b"k" * 32, Hasher(8, 1, 1), HashPool(1, 1))
     yield World(store, vault, Policy(), {}, {}, "https://id.example", clock)
     store.close()
@@ -145,4 +145,7 @@ def desk(world: World, office: PostOffice, mail_server: MailServer, clock: Clock
 def _threads_end() -> Iterator[None]:
     before = threading.active_count()
     yield
+    ends = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < ends:
+        time.sleep(0.01)
     assert threading.active_count() <= before

@@ -20,11 +20,11 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(desk: Desk, tmp_path: Path) -> Run:
+def run(desk: Desk) -> Run:
     """Runs `idp letters` over the desk's outbox."""
     environ = {
         "IDP_CONFIG": str(CONFIG),
-        "IDP_DATABASE_URL": f"sqlite:///{tmp_path}/idp.sqlite3",
+        "IDP_DATABASE_URL": str(desk.world.store.engine.url),
         "IDP_MASTER_KEY": secrets.token_hex(32),
         **{f"{name}_CLIENT_SECRET": secrets.token_hex(32) for name in ("PORTAL", "BILLING", "SERVICE")},
     }
