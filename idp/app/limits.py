@@ -48,16 +48,21 @@ def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> t
 
 
 def _pages(limiter: Limiter, rules: RateLimits) -> Limits:
-    """The decorators by name. An alarm counts apart: no flood of recoveries keeps an owner from freezing their access."""
+    """The decorators by name.
+
+    An alarm counts apart: no flood of recoveries keeps an owner from freezing their access. So does what is asked while a
+    password is typed, which leaves the answers of a sign-in untouched.
+    """
     by_source: Limits = {
         name: limiter.shared_limit(getattr(rules, name), scope=name)
         for name in ("sign_in", "invitation", "authorize", "recovery", "change")
     }
-    alarm = limiter.shared_limit(rules.recovery, scope="alarm")
+    apart = {"alarm": rules.recovery, "strength": rules.sign_in}
+    by_source |= {name: limiter.shared_limit(limit, scope=name) for name, limit in apart.items()}
     everywhere = _everywhere(limiter, parse(rules.recovery_everywhere), "recovery_everywhere")
     # One address that is throttled already does not use up what all the others may.
     by_source_then_all = by_source["recovery"]
-    return {**by_source, "alarm": alarm, "recovery": lambda view: by_source_then_all(everywhere(view))}
+    return {**by_source, "recovery": lambda view: by_source_then_all(everywhere(view))}
 
 
 def _everywhere(limiter: Limiter, limit: RateLimitItem, scope: str) -> Callable[[View], View]:

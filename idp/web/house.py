@@ -1,6 +1,7 @@
 """What every view needs at hand, and how each of them answers: pages, redirects, and the cookies that go with them."""
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -26,10 +27,13 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
+# Scripts of ours may ask this house and nobody else, on every page: a form may be sent to it from any page as well.
 _CSP = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; "
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; "
     "form-action {targets}; frame-ancestors 'none'; base-uri 'none'"
 )
+# The purpose of the token with which a page asks how strong a password is.
+METER = "password strength"
 DEVICE_AGE = 400 * 24 * 3600
 _HERE_MAX = 512
 
@@ -83,9 +87,12 @@ class House:
         """The token of this browser's forms."""
         return self.cookies.form_token(self.browser_secret(), purpose)
 
-    def genuine(self, purpose: str = "") -> bool:
-        """Whether a form carries the token that was given to this browser, and came from a page of ours."""
-        sent = request.form.getlist("csrf")
+    def genuine(self, purpose: str = "", sent: Sequence[str] | None = None) -> bool:
+        """Whether a form carries the token that was given to this browser, and came from a page of ours.
+
+        ``sent`` are the tokens of a request that is no form.
+        """
+        sent = request.form.getlist("csrf") if sent is None else sent
         known = self.cookies.signed(request, "browser") is not None
         return (
             known
@@ -104,6 +111,7 @@ class House:
         spoken = self.locale(locale)
         context.setdefault("here", self.here())
         context.setdefault("csrf", self.token())
+        context.setdefault("meter", self.token(METER))
         family, version = agent_of(request.headers.get("User-Agent", ""))
         untested = version < self.tested.get(family, 1 << 20) if self.tested else False
         body = self.pages.render(template, spoken, browser_untested=untested, request_id=self.request_id(request), **context)
@@ -112,6 +120,11 @@ class House:
         if self.cookies.secure:
             response.headers["Strict-Transport-Security"] = "max-age=63072000"
         return self._dress(response, spoken)
+
+    def data(self, values: Mapping[str, Any], code: int) -> Response:
+        """An answer to a script of ours."""
+        response = Response(json.dumps(values), code, headers=_HEADERS, content_type="application/json")
+        return self._dress(response, None)
 
     def away(self, address: str) -> Response:
         """See other: a form is never sent on (303, RFC 9700 4.12)."""

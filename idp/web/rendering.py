@@ -64,6 +64,7 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
         "invitation_href": None,
         "known": False,
         "letters_and_digits": False,
+        "meter": "",
         "passkey": "",
         "pin_forgotten": False,
         "portals": (),
