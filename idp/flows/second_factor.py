@@ -1,6 +1,6 @@
 """The second factor in a sign-in, asked or set up, and a passkey as the whole sign-in.
 
-A challenge is bound to the sign-in, and used up before the answer to it is looked at.
+A challenge is bound to the sign-in and works once.
 """
 
 from dataclasses import dataclass, replace
@@ -73,7 +73,7 @@ def _asked(looked: Looked, way: str) -> Account | None:
 def _judged(world: World, looked: Looked, verdict: Verdict, factor: Factor) -> Answer:
     if verdict is not Verdict.RIGHT:
         return Wrong(see(world, looked.visit, looked.sign_in, looked.now))
-    return advance(world, looked, Proof(factor, looked.now))
+    return advance(world, looked, Proof(factor, looked.now), challenge="")
 
 
 # Passkeys
@@ -102,21 +102,26 @@ def options(world: World, looked: Looked, brand: str) -> dict[str, Any] | None:
 
 
 def passkey(world: World, looked: Looked, sent: str) -> Answer | Enrolled:
-    """What the browser answered to ``options``. None where the sign-in is gone."""
+    """What the browser answered to ``options``. None where the sign-in is gone, or another answer was faster.
+
+    A right answer uses the challenge up in the same swap that adds the proof, a wrong one before anything is shown again.
+    """
     if not _wants_passkey(world, looked):
         return looked
     challenge = looked.sign_in.challenge
-    on = advance(world, looked, challenge="")
-    if on is None:
-        return None
-    on = replace(on, step=looked.step)
     if not challenge:
-        return Wrong(on)
-    if isinstance(on.step, EnrolSecondFactor):
-        return _enrol_passkey(world, on, challenge, sent)
-    if isinstance(on.step, AskSecondFactor):
-        return _second(world, on, challenge, sent)
-    return _whole(world, on, challenge, sent)
+        return Wrong(looked)
+    match looked.step:
+        case EnrolSecondFactor():
+            result = _enrol_passkey(world, looked, challenge, sent)
+        case AskSecondFactor():
+            result = _second(world, looked, challenge, sent)
+        case _:
+            result = _whole(world, looked, challenge, sent)
+    if not isinstance(result, Wrong):
+        return result
+    spent = advance(world, looked, challenge="")
+    return Wrong(see(world, spent.visit, spent.sign_in, looked.now)) if spent is not None else None
 
 
 def _wants_passkey(world: World, looked: Looked) -> bool:
@@ -160,7 +165,7 @@ def _whole(world: World, looked: Looked, challenge: str, sent: str) -> Answer:
     if prove_by(world, now, aim, Factor.PASSKEY, right) is not Verdict.RIGHT:
         return Wrong(looked)
     theirs = replace(looked, account=account, aim=aim, sign_in=turned(looked.sign_in, account))
-    return advance(world, theirs, Proof(Factor.PASSKEY, now), told="")
+    return advance(world, theirs, Proof(Factor.PASSKEY, now), told="", challenge="")
 
 
 def _known(tx: Transaction, sent: str) -> Passkey | None:
@@ -225,5 +230,5 @@ def _by(looked: Looked) -> By:
 
 def _onward(world: World, looked: Looked, kept: Kept, factor: Factor) -> Answer | Enrolled:
     world.store.sessions.end_all(kept.account.id)
-    on = advance(world, replace(looked, account=kept.account), Proof(factor, looked.now))
+    on = advance(world, replace(looked, account=kept.account), Proof(factor, looked.now), challenge="")
     return Enrolled(on, kept.codes) if on is not None else None

@@ -1,6 +1,20 @@
 """The tables: facts only, no rule. Every column that a statement compares is a column; the rest lies in documents."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, false, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+    text,
+)
 
 from idp.store.types import Document, Instant, Sequence
 
@@ -154,7 +168,7 @@ passkeys = Table(
     Column("id", String, primary_key=True),
     _of_account(),
     Column("public_key", Text, nullable=False),
-    Column("sign_count", Integer, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
     Column("name", String, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("last_used_at", Instant),

@@ -78,7 +78,7 @@ def _second_factors() -> None:
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("account_id", sa.String(), nullable=False),
         sa.Column("public_key", sa.Text(), nullable=False),
-        sa.Column("sign_count", sa.Integer(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("last_used_at", Instant(), nullable=True),
