@@ -44,8 +44,8 @@ class Profile:
             told=done.done if done is not None else "",
             open=tuple(name for name, dialog in DIALOGS.items() if dialog.offered(self.world, account)),
             since=self._since(account),
-            pin=self.world.policy.pin.enabled,
-            question=self.world.policy.security_question.enabled,
+            with_pin=self.world.policy.pin.enabled,
+            with_question=self.world.policy.security_question.enabled,
             offered=proving.offered_second_factors(self.world.policy),
             strong=proving.second_factors(account),
         )

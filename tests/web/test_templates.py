@@ -3,6 +3,8 @@
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from idp.language import Words
-from idp.model import Brand, Link
+from idp.model import Account, AccountState, Brand, Link
 from idp.policies.steps import Refusal
 from idp.web.rendering import DEFAULTS, Pages, brand_css, contrast
 
@@ -51,6 +53,7 @@ PAGE_ERRORS = (
     "again",
     "cookies",
     "invitation",
+    "too_many_codes",
 )
 FIELD_ERRORS = (
     "required",
@@ -69,6 +72,12 @@ FIELD_ERRORS = (
     "answer_long",
     "answer_weak",
     "username_form",
+    "wrong_current",
+    "email_form",
+    "email_same",
+    "mobile_form",
+    "mobile_same",
+    "mobile_unreachable",
 )
 PROBLEMS = (
     (400, "bad_request"),
@@ -136,12 +145,59 @@ def _samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "frozen", "frozen", {"continue_href": "/recover/password"}
     portals = (("My Account", "http://localhost:8081/"), ("Order desk", "https://orders.norda.example/"))
     yield "home", "home", FORM | {"name": "Giulia", "portals": portals}
+    yield from _profile_samples()
     yield "sign-out", "sign_out", FORM | {"back_href": "/"}
     yield "signed-out", "signed_out", {"client_name": "My Account", "back_href": "http://localhost:8081/", "sign_in_href": "/"}
     for status, name in PROBLEMS:
         said = {"detail": "redirect_uri is not registered <script>", "request_id": "01JD7Q4V9K"}
         yield f"error-{name}", "error", said | {"status": status, "name": name, "retry_href": "/"}
     yield "form-post", "form_post", {"action": "https://rp.example/cb", "hidden": {"code": "abc", "state": "x"}}
+
+
+def _profile_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    giulia = Account("acc_1", "giulia.conti", "giulia@norda.example", "Giulia", "Conti <b>", AccountState.ACTIVE, now)
+    since = dict.fromkeys(("password", "pin", "answer"), "3 March 2025, 14:35 UTC")
+    every = ("password", "pin", "question", "email", "mobile", "remove-mobile")
+    whole = {"since": since, "with_pin": True, "with_question": True, "offered": ("totp",), "open": every}
+    yield "profile", "profile", whole | {"account": replace(giulia, mobile="+393471234567"), "strong": ("totp",)}
+    few = {
+        "account": giulia,
+        "with_pin": False,
+        "with_question": False,
+        "offered": (),
+        "strong": (),
+        "open": ("password", "email"),
+    }
+    yield "profile-changed", "profile", whole | few | {"told": "email_changed"}
+    bare = {"account": giulia, "since": {}, "strong": (), "told": "pin_changed"}
+    yield "profile-bare", "profile", whole | bare
+    own = FORM | {"username": "giulia.conti", "choose": False}
+    password = own | {"min_length": 8, "max_length": 128, "letters_and_digits": False}
+    yield "change-password", "change_password", password
+    yield "change-password-choose", "change_password", password | {"choose": True, "values": {"end_others": "yes"}}
+    yield "change-password-wrong", "change_password", password | {"fields": {"current": ("wrong_current",)}}
+    faults = {"fields": {"password": ("reused",), "password_again": ("mismatch",)}, "errors": ("csrf",)}
+    yield "change-password-faults", "change_password", password | faults
+    yield "change-pin", "change_pin", own | {"length": 6}
+    yield "change-pin-faults", "change_pin", own | {"length": 6, "fields": {"pin": ("weak_pin",)}, "choose": True}
+    question = own | {"questions": QUESTIONS, "min_length": 3, "present": "first_trip"}
+    yield "change-question", "change_question", question
+    wrong = {"fields": {"question": ("question_unknown",), "answer": ("required",)}, "present": None, "choose": True}
+    yield "change-question-faults", "change_question", question | wrong
+    addresses = own | {"email": "giulia@norda.example", "mobile": "+393471234567"}
+    yield "change-email", "change_email", addresses
+    typed = {"values": {"email": "giulia@"}, "fields": {"email": ("email_form",)}}
+    yield "change-email-faults", "change_email", addresses | typed
+    yield "change-email-later", "change_email", addresses | {"errors": ("too_many_codes",)}
+    yield "change-mobile", "change_mobile", addresses
+    typed = {"values": {"mobile": "347 1234567"}, "fields": {"mobile": ("mobile_unreachable",)}, "mobile": None}
+    yield "change-mobile-faults", "change_mobile", addresses | typed
+    yield "remove-mobile", "remove_mobile", addresses
+    code = FORM | {"length": 6, "minutes": 10, "again_href": "/profile/email"}
+    yield "confirm-email", "confirm_code", code | {"what": "email", "new": "giulia.conti@norda.example"}
+    wrong = {"what": "mobile", "new": "+393471234567", "fields": {"code": ("wrong_code",)}}
+    yield "confirm-mobile-wrong", "confirm_code", code | wrong
 
 
 def _recovery_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -153,7 +209,11 @@ def _recovery_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     named = FORM | {"sign_in_href": "/sign-in", "hidden": {"sign_in": "9Qm"}}
     yield "recover-username", "recover_form", named | {"lost": "username", "asked": ("name", "email"), "others": ways[1:2]}
     faults = {"values": {"email": "g@x.example", "username": ""}, "fields": {"password": ("password_or_box",)}}
-    yield "recover-username-faults", "recover_form", named | faults | {"lost": "username", "asked": ("name", "email"), "others": ()}
+    yield (
+        "recover-username-faults",
+        "recover_form",
+        named | faults | {"lost": "username", "asked": ("name", "email"), "others": ()},
+    )
     yield "recover-password", "recover_form", named | {"lost": "password", "asked": ("username", "email"), "others": ways[:1]}
     both = {"lost": "username_and_password", "asked": ("name", "email"), "others": (), "fields": {"email": ("required",)}}
     yield "recover-both", "recover_form", named | both
@@ -261,6 +321,17 @@ def test_autocomplete_says_what_each_field_is() -> None:
         "invitation": {"code": "one-time-code"},
         "answer": {"answer": "off"},
         "choose_question": {"answer": "off"},
+        "change_password": {
+            "username": "username",
+            "current": "current-password",
+            "password": "new-password",
+            "password_again": "new-password",
+        },
+        "change_pin": {"current": "one-time-code", "pin": "one-time-code", "pin_again": "one-time-code"},
+        "change_question": {"username": "username", "current": "current-password", "answer": "off"},
+        "change_email": {"current": "current-password", "email": "email"},
+        "change_mobile": {"current": "current-password", "mobile": "tel"},
+        "confirm_code": {"code": "one-time-code"},
         "recover_form": {"name": "name", "email": "email", "password": "current-password"},
         "enter_code": {"code": "one-time-code"},
         "reset_by_code": {"code": "one-time-code", "password": "new-password", "password_again": "new-password"},
