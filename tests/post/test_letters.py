@@ -134,6 +134,8 @@ def test_the_words_of_a_lock_fit_what_happened() -> None:
     assert "until 22 November, 13:30" in told("locked").text
     assert "knows your password" in told("locked", factor="pin").text
     assert "security question" in told("locked", factor="answer").text
+    assert "knows your password" in told("locked", factor="totp").text
+    assert "passkey that is not yours" in told("locked", factor="passkey").text
     disabled = told("locked", until=None).text
     assert "contact us" in disabled
     assert "until" not in disabled
