@@ -141,14 +141,17 @@ def _remembered(world: World, now: datetime, aim: Target, matched: list[Account]
 def _facts(world: World, lost: Lost, named: Named, seen: list[Account], matched: list[Account]) -> Recovering:
     """What the steps are derived from. The question shown depends on the name alone, so that it tells nothing else."""
     rules = recovery.method(lost, world.policy)
-    chance = world.vault.chance("recovery", _key(rules, named))
+    key = _key(rules, named)
     shown = seen[0] if len(seen) == 1 else None
     ways = recovery.ways(shown, rules) if shown is not None else ()
     known = shown.credential(Factor.ANSWER) if shown is not None else None
-    question = known.question if known is not None else recovery.decoy_question(world.policy, chance)
+    question = (
+        known.question if known is not None else recovery.decoy_question(world.policy, world.vault.chance("question", key))
+    )
     if not ways:
-        ways = recovery.decoy_ways(rules, world.policy, chance)
-    subject = matched[0].id if matched else decoy(world, _key(rules, named))
+        # By a chance of their own: were the two one, some questions would be shown of real people only.
+        ways = recovery.decoy_ways(rules, world.policy, world.vault.chance("recovery", key))
+    subject = matched[0].id if matched else decoy(world, key)
     return Recovering(lost, subject, ways, question, sent=not rules.prove_by)
 
 

@@ -1,8 +1,13 @@
 """A8: repeated wrong passwords block the username for 30 minutes; afterwards another attempt is allowed."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from idp.model import Factor
+from idp.policies.policy import Policy
 from tests.harness import House
 from tests.people import Person
 
@@ -134,3 +139,53 @@ def test_a08_a_locked_pin_is_not_tried_even_where_its_page_is_still_open(house: 
     assert late.heading == "Blocked for a while"
     assert house.vault.verified == verified
     assert not waiting.signed_in()
+
+
+# While blocked, the way back stays open
+
+
+def kept(policy: Policy) -> Policy:
+    """A finished reset opens no lock."""
+    return replace(policy, recovery=replace(policy.recovery, lifts_lockout=False))
+
+
+def test_a08_while_blocked_the_reminder_and_the_reset_work_and_a_finished_reset_lifts_the_lock(house: House) -> None:
+    owner = house.customer()
+    lock(owner.elsewhere())
+    page = owner.recover("username", password=owner.password, no_password=None)
+    assert page.step == "MailSent"
+    assert len(house.letters(owner.account, "username_reminder")) == 1
+    temporary = house.temporary_password(owner)
+    assert house.counter(owner.account).locked_until is not None
+    assert owner.try_password(owner.password).status == 401
+    page = owner.try_password(temporary)
+    assert page.step == "ReplacePassword"
+    owner.walk(page)
+    assert owner.signed_in()
+    assert house.counter(owner.account).locked_until is None
+
+
+def test_a08_a_password_disabled_by_slow_guessing_opens_by_a_reset(house: House) -> None:
+    owner = house.customer()
+    stranger = owner.elsewhere()
+    with house.clock.stopped() as clock:
+        for tries in (4,) * 12 + (2,):
+            lock(stranger, tries)
+            clock.move(minutes=31)
+        assert house.counter(owner.account).disabled_at is not None
+        owner.walk(owner.try_password(house.temporary_password(owner)))
+        assert owner.signed_in()
+        assert house.counter(owner.account).disabled_at is None
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql+redis"])
+def test_a08_a_policy_may_keep_the_lock_over_a_reset(new_house: Callable[..., House], kind: str) -> None:
+    house = new_house(kind, policy=kept)
+    owner = house.customer()
+    with house.clock.stopped() as clock:
+        lock(owner.elsewhere())
+        page = owner.walk(owner.try_password(house.temporary_password(owner)), until="AskUsernameAndPassword")
+        assert "Your new password is saved" in page.text
+        assert owner.try_password(owner.password).status == 401
+        clock.move(minutes=30)
+        assert owner.try_password(owner.password).step == "AskPin"
