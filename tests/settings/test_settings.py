@@ -91,6 +91,16 @@ def test_the_environment_replaces_keys_with_their_types(config: Path, environ: d
             ),
         ),
         (
+            "IDP_SMS_REACH_URL",
+            "https://sms.example/reach",
+            "environment: IDP_SMS_REACH_URL: it is set without url. Set both, or neither.",
+        ),
+        (
+            "IDP_REGION",
+            "gb",
+            'environment: IDP_REGION: not a region. Write its two letters, as in "GB" or "IT" (ISO 3166).',
+        ),
+        (
             "IDP_REDIS_URL",
             "cache:6379",
             'environment: IDP_REDIS_URL: not an address of a Redis server. Write "redis://host:6379/0" or "rediss://…".',
