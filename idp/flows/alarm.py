@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from idp.flows import keeping
+from idp.flows import keeping, strong
 from idp.flows.keeping import By
 from idp.flows.world import World
 from idp.model import Account, AccountState, Alarm, Changed, Factor, Purpose, Source
@@ -92,9 +92,7 @@ def _close(tx: Transaction, account: Account, alarm: Alarm, now: datetime) -> No
     """
     for purpose in Purpose:
         tx.one_time_codes.drop(account.id, purpose)
-    for passkey in tx.passkeys.of(account.id):
-        if passkey.created_at >= alarm.created_at:
-            tx.passkeys.remove(account.id, passkey.id)
+    strong.forget_passkeys(tx, account, alarm.created_at)
     keeping.shut(tx, account, Factor.PASSWORD, now)
     keeping.shut(tx, account, Factor.PASSKEY, now)
     for factor in _SUSPECT:

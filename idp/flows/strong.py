@@ -178,6 +178,23 @@ def drop_passkey(world: World, tx: Transaction, account: Account, passkey_id: st
     return keeping.changed(world, tx, account, Changed.SECOND_FACTOR, now=now, by=by)
 
 
+def forget_passkeys(tx: Transaction, account: Account, since: datetime) -> None:
+    """Passkeys added at ``since`` or later are gone, and with the last factor the recovery codes; nobody is told by this."""
+    left = []
+    for passkey in tx.passkeys.of(account.id):
+        if passkey.created_at >= since:
+            tx.passkeys.remove(account.id, passkey.id)
+        else:
+            left.append(passkey)
+    held = account.credential(Factor.PASSKEY)
+    # Who had a passkey before is still asked for one: a mailbox alone is no way round a second factor.
+    if left or held is None or held.set_at < since:
+        return
+    tx.accounts.drop_credential(account.id, Factor.PASSKEY)
+    if account.credential(Factor.TOTP) is None:
+        tx.recovery_codes.replace(account.id, ())
+
+
 def _kept(world: World, tx: Transaction, before: Account, held: Credential, *, now: datetime, by: By) -> Kept:
     """What follows: the audit, recovery codes with the first factor, and every address is told."""
     first = not proving.second_factors(before)

@@ -33,7 +33,7 @@ class Finding:
 
 def contradictions(policy: Policy) -> list[Finding]:
     """Every contradiction of ``policy`` with itself, in the order of its sections; none where it can be lived by."""
-    judges = (_credentials, _lockout, _inactivity, _reminders, _session, _recovery, _answers, _codes, _enrolment)
+    judges = (_credentials, _lockout, _inactivity, _reactivation, _reminders, _session, _recovery, _answers, _codes, _enrolment)
     more = (_registration, _second_factor, _step_up, _consent, _rate_limits, _tokens)
     return [finding for judge in (*judges, *more) for finding in judge(policy)]
 
@@ -83,6 +83,15 @@ def _inactivity(policy: Policy) -> Iterator[Finding]:
         yield Finding(
             "inactivity.reactivate_by", what, 'List at least one proof, such as "email_code".', ("inactivity.suspend_after",)
         )
+
+
+def _reactivation(policy: Policy) -> Iterator[Finding]:
+    """Second factors that wake a suspended account, where nobody can have one."""
+    rules, offered = policy.inactivity, {"totp": policy.second_factor.totp, "passkey": policy.second_factor.passkey != "off"}
+    for way in rules.reactivate_by if rules.suspend_after is not None else ():
+        if not offered.get(way, True):
+            what = f'the proof "{way}" wakes a suspended account but second_factor.{way} is off'
+            yield Finding("inactivity.reactivate_by", what, f"Remove it, or offer {way}.", (f"second_factor.{way}",))
 
 
 def _reminders(policy: Policy) -> Iterator[Finding]:

@@ -27,7 +27,8 @@ _KINDS: Final = {"mail": ("subject.txt", "txt", "html"), "sms": ("sms.txt",)}
 NEEDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "invitation": frozenset({"name", "username", "link", "code", "expires"}),
-        # ``factor`` is password, pin or answer; ``until`` is None where only a reset opens it again.
+        # ``factor`` is password, pin, answer, totp (any second factor) or passkey (alone); ``until`` is None where only a
+        # reset opens it again.
         "locked": frozenset({"name", "factor", "until"}),
         # ``client`` is the name of the app as people know it.
         "token_reuse": frozenset({"name", "client"}),

@@ -53,6 +53,18 @@ ROWS: list[tuple[dict[str, dict[str, Any]], str, str, str]] = [
     ({"inactivity": {"activity": ()}}, "inactivity.activity", "nothing counts", "sign_in"),
     ({"inactivity": {"activity": ("refresh",)}}, "inactivity.activity", "signing in does not count", "sign_in"),
     ({"inactivity": {"reactivate_by": ()}}, "inactivity.reactivate_by", "nothing reactivates", "email_code"),
+    (
+        {"inactivity": {"reactivate_by": ("answer", "totp")}, "second_factor": {"totp": False}},
+        "inactivity.reactivate_by",
+        "second_factor.totp is off",
+        "Remove it",
+    ),
+    (
+        {"inactivity": {"reactivate_by": ("passkey",)}, "second_factor": {"passkey": "off"}},
+        "inactivity.reactivate_by",
+        "second_factor.passkey is off",
+        "offer passkey",
+    ),
     ({"inactivity": {"suspend_reminders": (120 * DAY,)}}, "inactivity.suspend_reminders", "120d ahead", "shorter than 120d"),
     ({"inactivity": {"suspend_reminders": (0 * DAY,)}}, "inactivity.suspend_reminders", "0s ahead", "longer than nothing"),
     ({"inactivity": {"expire_reminders": (181 * DAY,)}}, "inactivity.expire_reminders", "181d ahead", "shorter than 180d"),

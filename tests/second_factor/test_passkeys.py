@@ -7,7 +7,8 @@ import jwt
 import pytest
 from webauthn.helpers import bytes_to_base64url
 
-from idp.model import Factor, Passkey
+from idp.flows import alarm
+from idp.model import Factor, Passkey, Source
 from tests.harness import House, together
 from tests.people import Page, Person
 from tests.second_factor.authenticators import PRESENT, Authenticator, asked_on
@@ -284,3 +285,16 @@ def test_no_more_passkeys_than_twenty(house: House) -> None:
     page = person.fill(person.open(f"{HOME}/passkey"), current=person.password)
     assert page.status == 403
     assert "as many passkeys as we keep" in page.text
+
+
+def test_an_alarm_takes_back_the_first_passkey_with_its_codes(house: House) -> None:
+    person = house.customer()
+    person.sign_in()
+    page = person.fill(person.open(f"{HOME}/passkey"), current=person.password)
+    person.fill(page, passkey=Authenticator(house.url).make(asked_on(page)))
+    (_, letter) = house.letters(person.account, "changed")[-1]
+    assert alarm.freeze(house.world, letter["link"].partition("=")[2], Source())
+    assert person.account.credential(Factor.PASSKEY) is None
+    with house.world.store.read() as tx:
+        assert not tx.passkeys.of(person.account.id)
+        assert tx.recovery_codes.left(person.account.id) == 0

@@ -54,6 +54,12 @@ PAGE_ERRORS = (
     "cookies",
     "invitation",
     "too_many_codes",
+    "wrong_second_factor",
+    "wrong_app_code",
+    "wrong_passkey",
+    "app_over",
+    "last_second_factor",
+    "too_many_passkeys",
 )
 FIELD_ERRORS = (
     "required",
@@ -208,7 +214,7 @@ def _recovery_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "recover", "recover", FORM | {"ways": ways, "sign_in_href": "/sign-in"}
     named = FORM | {"sign_in_href": "/sign-in", "hidden": {"sign_in": "9Qm"}}
     yield "recover-username", "recover_form", named | {"lost": "username", "asked": ("name", "email"), "others": ways[1:2]}
-    faults = {"values": {"email": "g@x.example", "username": ""}, "fields": {"password": ("password_or_box",)}}
+    faults = {"values": {"email": "g@x.example", "no_password": "yes"}, "fields": {"password": ("password_or_box",)}}
     yield (
         "recover-username-faults",
         "recover_form",
@@ -230,7 +236,35 @@ def _recovery_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield f"recover-sent-{lost}", "mail_sent", FORM | back | {"lost": lost, "minutes": minutes}
 
 
-SAMPLES = tuple(_samples())
+def _second_factors() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The samples of the second step: at sign-in, at enrolment, in My Profile."""
+    app = {"qr": "", "app_href": "otpauth://totp/Norda:x?secret=GEZDGNBV", "key": "GEZD GNBV GY3T QOJQ"}
+    for way in ("totp", "recovery_code", "passkey"):
+        step = FORM | {"ways": ("totp", "passkey", "recovery_code"), "way": way, "passkey": "{}"}
+        yield f"second-{way}", "second_factor", step
+        yield f"second-{way}-wrong", "second_factor", step | {"errors": ("wrong_second_factor",)}
+    yield "enrol-both", "enrol_second_factor", FORM | app | {"ways": ("totp", "passkey"), "passkey": "{}"}
+    yield "enrol-app-wrong", "enrol_second_factor", FORM | app | {"ways": ("totp",), "errors": ("wrong_app_code",)}
+    yield "enrol-passkey", "enrol_second_factor", FORM | {"ways": ("passkey",), "passkey": "{}", "errors": ("wrong_passkey",)}
+    codes = tuple(f"ABCD-EFGH-JKM{number}" for number in range(10))
+    yield "recovery-codes", "recovery_codes", {"codes": codes, "continue_href": "/sign-in/9Qm"}
+    yield "recovery-codes-none", "recovery_codes", {"codes": (), "continue_href": "/sign-in/9Qm"}
+    keys = [
+        {"name": "My phone", "set": "14:35", "used": "15:02", "href": "/a"},
+        {"name": "", "set": "1 May", "used": "", "href": "/b"},
+    ]
+    held = {"app": {"set": "14:35", "used": "15:02"}, "passkeys": keys, "codes_left": 7, "number": 3, "removable": True}
+    none = {"app": {"set": "", "used": ""}, "passkeys": [], "codes_left": 0, "number": 0, "removable": True}
+    yield "second-steps", "second_factors", held | {"offered": ("totp", "passkey"), "told": "app_added"}
+    yield "second-steps-none", "second_factors", none | {"offered": ("totp", "passkey")}
+    for act in ("app", "remove-app", "passkey", "remove-passkey", "codes"):
+        change = FORM | {"act": act, "first": act == "app", "username": "giulia.conti", "what": "My phone"}
+        yield f"change-{act}", "second_factor_change", change
+    yield "change-app-code", "second_factor_app", FORM | app
+    yield "change-make-passkey", "second_factor_passkey", FORM | {"passkey": "{}"}
+
+
+SAMPLES = (*_samples(), *_second_factors())
 WORDS = Words(languages=("en", "it"))
 PAGES = Pages(WORDS, BRAND)
 HERE = "/sign-in?id=9Qm"
