@@ -308,6 +308,20 @@ def test_a_stranger_s_second_factor_and_passkey_open_nothing(house: House, thief
     assert house.counter(owner.account, Factor.TOTP).disabled_at is not None
 
 
+def test_who_had_a_passkey_before_is_still_asked_for_one(house: House, thief: str) -> None:
+    """All of them replaced since, by whomever: the reader of a mailbox is not rid of the second factor by this."""
+    owner = house.customer()
+    before = house.clock() - timedelta(days=9)
+    code = move(house, owner.username, thief)
+    with house.world.store.begin() as tx:
+        tx.accounts.set_credential(owner.account.id, Credential(Factor.PASSKEY, "", before))
+        assert tx.passkeys.add(Passkey(house.vault.token(), owner.account.id, "key", 0, "new phone", house.clock()))
+    press(house, code)
+    with house.world.store.read() as tx:
+        assert tx.passkeys.of(owner.account.id) == []
+    assert owner.account.credential(Factor.PASSKEY) is not None
+
+
 def test_x08_the_code_is_in_no_audit_row(house: House, thief: str) -> None:
     owner = house.customer()
     code = move(house, owner.username, thief)
