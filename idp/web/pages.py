@@ -57,10 +57,8 @@ def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> P
             return "create_pin.html", {"length": length, "replacing": isinstance(step, ReplacePin), **done}
         case ChooseQuestion(questions, shortest):
             return "choose_question.html", {"questions": questions, "min_length": shortest, **done}
-        case Reactivate(question):
-            return "answer.html", {"kind": "reactivate", "question": question}
-        case ExtraProof(question):
-            return "answer.html", {"kind": "extra", "question": question}
+        case Reactivate(question) | ExtraProof(question):
+            return "answer.html", {"kind": "reactivate" if isinstance(step, Reactivate) else "extra", "question": question}
         case AnswerToRecover() | EnterCode() | ResetByCode() | MailSent():
             return recovery_page(step, policy)
         case AskSecondFactor(ways):
