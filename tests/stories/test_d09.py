@@ -20,6 +20,22 @@ def test_d09_no_form_changes_the_username(house: House) -> None:
     assert house.account(person.username).id == account.id
 
 
+def test_d09_my_profile_shows_it_and_changes_it_nowhere(house: House) -> None:
+    person = house.customer()
+    person.sign_in()
+    for name in ("password", "question", "email"):
+        page = person.open(f"/profile/{name}")
+        assert page.fields["username"]["value"] == person.username
+        assert "readonly" in page.fields["username"]
+    new = "plum orchard under seven lanterns"
+    fields = {"current": person.password, "password": new, "password_again": new, "username": "somebody.else"}
+    assert person.fill(person.open("/profile/password"), **fields).status == 200
+    assert house.account(person.username).username == person.username
+    assert person.username in person.open("/profile").text
+    for path in ("/profile/username", "/profile/name"):
+        assert person.open(path).status == 404
+
+
 def test_d09_the_username_is_shown_as_it_was_given(house: House) -> None:
     name = house.name("Maria.ROSSI")
     person, code = house.invited(username=name)
