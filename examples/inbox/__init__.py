@@ -23,6 +23,8 @@ from examples import QuietHandler, setting
 
 LARGEST = 1_000_000
 TELEPHONE = re.compile(r"\+?[0-9 ]{3,20}")
+# What the gateway says no to when it is asked whether a number can be reached, so that this can be seen as well.
+UNREACHABLE = "0000"
 SMS_TEXT = re.compile(r".{1,1600}", re.DOTALL)
 LINK = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]]")
 
@@ -129,6 +131,13 @@ def create_app(mailbox: Mailbox | None = None) -> Flask:
             case {"to": str(to), "text": str(text)} if TELEPHONE.fullmatch(to) and SMS_TEXT.fullmatch(text):
                 return {"id": str(box.add(kind="sms", to=to, subject="", text=text).id)}, 202
         return {"error": 'send {"to": a telephone number, "text": 1 to 1600 characters}'}, 400
+
+    @app.post("/reach")
+    def reach() -> tuple[dict[str, Any], int]:
+        match request.get_json():
+            case {"to": str(to)} if TELEPHONE.fullmatch(to):
+                return {"reachable": not to.replace(" ", "").endswith(UNREACHABLE)}, 200
+        return {"error": 'send {"to": a telephone number}'}, 400
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:

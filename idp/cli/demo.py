@@ -140,6 +140,8 @@ def _configure(folder: Path, config: Path, port: int) -> Mapping[str, str]:
         "IDP_SERVER_METRICS_PORT": str(port + _NAMES.index("metrics")),
         "IDP_MAIL_HOST": "127.0.0.1",
         "IDP_MAIL_PORT": str(port + _NAMES.index("smtp")),
+        "IDP_SMS_URL": f"{address['INBOX']}/sms",
+        "IDP_SMS_REACH_URL": f"{address['INBOX']}/reach",
         "IDP_LOG_LEVEL": "error",
         "IDP_LOG_FORMAT": "console",
         "IDP_ISSUER": address["IDENTITY"],

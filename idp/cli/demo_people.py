@@ -57,6 +57,7 @@ class Sample:
     days_ago: int = 1
     pieces: int = 3
     language: str = "en"
+    mobile: str | None = None
     entitlements: frozenset[str] = frozenset({"billing", "service"})
     wrong_passwords: int = 0
     wrong_pins: int = 0
@@ -67,7 +68,7 @@ class People:
     """The demo's people and how they move in."""
 
     ALL: ClassVar[tuple[Sample, ...]] = (
-        Sample("maria", "Maria Rossi", "active", "password, PIN, then her bill and her fault"),
+        Sample("maria", "Maria Rossi", "active", "password, PIN, then her bill and her fault", mobile="+447700900123"),
         Sample(
             "john",
             "John Smith",
@@ -105,6 +106,7 @@ class People:
             f"{sample.username}@example.com",
             given,
             family,
+            mobile=sample.mobile,
             locale=sample.language,
             zone="Europe/Rome" if sample.language == "it" else "Europe/London",
             entitlements=sample.entitlements,

@@ -3,6 +3,7 @@
 import smtplib
 import socket
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from email.message import EmailMessage
 
 import httpx
@@ -10,6 +11,8 @@ import pytest
 from werkzeug.serving import BaseWSGIServer
 
 from examples import inbox
+from idp.model import Letter
+from idp.post import Rendered, SmsGateway
 
 
 def free_port() -> int:
@@ -75,6 +78,23 @@ def test_an_sms_is_accepted_and_listed_newest_first(web: httpx.Client, smtp_port
 )
 def test_a_malformed_sms_is_refused(web: httpx.Client, body: object) -> None:
     assert web.post("/sms", json=body).status_code == 400
+
+
+def test_some_numbers_cannot_be_reached(web: httpx.Client) -> None:
+    assert web.post("/reach", json={"to": "+447700900123"}).json() == {"reachable": True}
+    assert web.post("/reach", json={"to": "+44 7700 90 0000"}).json() == {"reachable": False}
+    assert web.post("/reach", json={"to": "ada"}).status_code == 400
+    assert web.post("/reach", json={}).status_code == 400
+    assert "end in 0000" in web.get("/").text
+
+
+def test_the_product_is_understood(web: httpx.Client) -> None:
+    gateway = SmsGateway(f"{web.base_url}/sms", reach_url=f"{web.base_url}/reach")
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    gateway.deliver(Letter("a", "sms", "+447700900123", "recovery_code", "en", {}, now), Rendered("", "Norda: è 493027"), now)
+    assert web.get("/messages").json()[0]["text"] == "Norda: è 493027"
+    assert gateway.reach("+447700900123") is True
+    assert gateway.reach("+447700900000") is False
 
 
 def test_a_form_and_a_foreign_host_name_are_refused(web: httpx.Client) -> None:
