@@ -132,7 +132,8 @@ def test_who_turns_the_device_down_is_told_and_may_take_another_way(
 ) -> None:
     house, someone = houses("hardened"), visitor()
     someone.page.goto(f"{house.url}/sign-in")
-    someone.page.evaluate("() => { navigator.credentials.get = () => Promise.reject(new DOMException('', 'NotAllowedError')); }")
+    refusing = "() => { navigator.credentials.get = () => Promise.reject(new DOMException('', 'NotAllowedError')); }"
+    someone.page.evaluate(refusing)
     someone.press(someone.says("Sign in with a passkey"))
     expect(someone.page.get_by_text(someone.says("Nothing was sent. Please try again, or take another way."))).to_be_visible()
     expect(someone.page.get_by_role("button", name=someone.says("Sign in with a passkey"))).to_be_enabled()
