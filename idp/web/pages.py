@@ -45,11 +45,10 @@ def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> P
         case AskPin(length, told):
             return "pin.html", {"length": length, "told": told}
         case ChoosePassword(username, shortest, longest) | ReplacePassword(username, shortest, longest):
-            replacing = isinstance(step, ReplacePassword)
+            why = {"replacing": isinstance(step, ReplacePassword), "why": _why_replaced(looked)}
             return "choose_password.html", {
                 "username": username,
-                "replacing": replacing,
-                "why": _why_replaced(looked),
+                **why,
                 **done,
                 **_password_rules(policy, shortest, longest),
             }
