@@ -125,6 +125,18 @@ def create_app(mailbox: Mailbox | None = None) -> Flask:
         box.clear()
         return "", 204
 
+    _gateway(app, box)
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app
+
+
+def _gateway(app: Flask, box: Mailbox) -> None:
+    """What the product's SMS adapter talks to: one address takes messages, one says whether a number can be reached."""
+
     @app.post("/sms")
     def sms() -> tuple[dict[str, Any], int]:
         match request.get_json():
@@ -138,12 +150,6 @@ def create_app(mailbox: Mailbox | None = None) -> Flask:
             case {"to": str(to)} if TELEPHONE.fullmatch(to):
                 return {"reachable": not to.replace(" ", "").endswith(UNREACHABLE)}, 200
         return {"error": 'send {"to": a telephone number}'}, 400
-
-    @app.get("/healthz")
-    def healthz() -> dict[str, str]:
-        return {"status": "ok"}
-
-    return app
 
 
 def _headers(response: Response) -> Response:

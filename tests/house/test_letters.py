@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from idp.post.letters import NEEDS
+from idp.post.letters import NEEDS, TEMPLATES
 
 FLOWS = Path(__file__).parents[2] / "idp" / "flows"
 
@@ -39,3 +39,16 @@ def test_each_letter_is_sent_with_all_it_needs():
     letters = sent()
     assert letters.keys() == NEEDS.keys()
     assert {name: set(NEEDS[name]) - context for name, context in letters.items() if set(NEEDS[name]) - context} == {}
+
+
+def test_what_goes_by_text_message_is_worded_for_it():
+    texted = set()
+    for path in sorted(set(FLOWS.rglob("*.py")) - {FLOWS / "world.py"}):
+        for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
+            if isinstance(call.func, ast.Attribute) and call.func.attr in ("send", "tell") and len(call.args) == 5:
+                template = call.args[2]
+                assert isinstance(template, ast.Constant)
+                if call.func.attr == "tell" or any(keyword.arg == "channel" for keyword in call.keywords):
+                    texted.add(template.value)
+    assert texted >= {"changed", "recovery_code"}
+    assert {name for name in texted if not (TEMPLATES / f"{name}.sms.txt").is_file()} == set()
