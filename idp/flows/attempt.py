@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import Enum, auto
 
 from idp.flows.world import World
-from idp.model import Account, Counter, Credential, DeviceClass, Factor, Source
+from idp.model import Account, AccountState, Counter, Credential, DeviceClass, Factor, Source
 from idp.policies import lockout
 from idp.policies.credentials import plausible, prepare
 from idp.store import Transaction
@@ -54,6 +54,11 @@ class Target:
 def decoy(world: World, name: str) -> str:
     """The subject that attempts at a name without account fall on."""
     return f"decoy-{world.vault.chance('decoy', name) % DECOYS}"
+
+
+def stand_in(subject: str, now: datetime) -> Account:
+    """Nobody, as an account: what is written of it is not kept, and a letter to it goes nowhere, at the same cost."""
+    return Account(subject, "", "", "", "", AccountState.ACTIVE, now)
 
 
 def target(world: World, tx: Transaction, who: Account | str, source: Source, now: datetime) -> Target:

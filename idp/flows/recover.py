@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from idp.flows import choosing, codes, keeping, temporary
-from idp.flows.attempt import REMINDER, Target, Verdict, decoy, prove, prove_by, target
+from idp.flows.attempt import REMINDER, Target, Verdict, decoy, prove, prove_by, stand_in, target
 from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked, Visit, advance, see, under_way
 from idp.flows.keeping import By, Choice
@@ -163,13 +163,14 @@ def _first_letters(world: World, now: datetime, visit: Visit, recovering: Recove
         outcome = "matched" if matched else "unknown"
         who = matched[0] if matched else None
         world.record(tx, now, "recovery", outcome, account=who, source=visit.source, lost=recovering.lost, ways=list(ways))
-        for account in matched:
+        # Nobody is written to as well, to no effect: time must not tell who has an access.
+        for subject in [account.id for account in matched] or [recovering.subject]:
             if recovering.lost is Lost.USERNAME:
-                _remind(world, tx, now, account)
+                _remind(world, tx, now, subject)
             elif not ways:
-                _mail_temporary(world, tx, now, account.id, recovering.lost)
+                _mail_temporary(world, tx, now, subject, recovering.lost)
             elif ways[0] in ("email_code", "sms_code"):
-                _send_code(world, tx, now, account.id, ways[0])
+                _send_code(world, tx, now, subject, ways[0])
 
 
 def _proved(world: World, looked: Looked, factor: Factor) -> Looked | None:
@@ -212,17 +213,16 @@ def _complete(world: World, looked: Looked, recovering: Recovering) -> Looked | 
     return see(world, on.visit, on.sign_in, looked.now) if pin else on
 
 
-def _remind(world: World, tx: Transaction, now: datetime, account: Account) -> None:
-    if tx.accounts.locked(account.id) is not None and codes.issued(world, tx, account, "username", now):
+def _remind(world: World, tx: Transaction, now: datetime, subject: str) -> None:
+    account = tx.accounts.locked(subject) or stand_in(subject, now)
+    if codes.issued(world, tx, account, "username", now):
         context = {"name": account.given_name, "username": account.username, "link": f"{world.issuer}/sign-in"}
         world.send(tx, now, "username_reminder", account, context)
 
 
 def _send_code(world: World, tx: Transaction, now: datetime, subject: str, way: str) -> None:
-    """A code to the address or number on file; nothing for a decoy, or beyond the day's limit."""
-    account = tx.accounts.locked(subject)
-    if account is None:
-        return
+    """A code to the address or number on file; nothing for a decoy, at the same cost, or beyond the day's limit."""
+    account = tx.accounts.locked(subject) or stand_in(subject, now)
     lifetime = world.policy.recovery.code_lifetime
     made = codes.make(world, tx, account, Purpose.RECOVERY, now=now)
     if made is None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from idp.flows.attempt import Target
+from idp.flows.attempt import Target, stand_in
 from idp.flows.keeping import spoken_digest
 from idp.flows.world import World
 from idp.model import Credential, Factor
@@ -15,10 +15,12 @@ HOUR = timedelta(hours=1)
 def mail(world: World, tx: Transaction, account_id: str, *, now: datetime, names_username: bool = False) -> bool:
     """Mail a fresh one, the one before it being dead; the password itself is not touched.
 
-    False, and nothing is sent, where there is no such account (a decoy), it may not recover, or too many went this hour.
+    False, and nothing is sent, where there is no such account (a decoy, at the same cost), it may not recover, or too many
+    went this hour.
     """
-    account, rules = tx.accounts.locked(account_id), world.policy.temporary_password
-    if account is None or not recovery.may_recover(account, world.policy, now):
+    found, rules = tx.accounts.locked(account_id), world.policy.temporary_password
+    account = found or stand_in(account_id, now)
+    if not recovery.may_recover(account, world.policy, now):
         return False
     if not recovery.may_issue(tx.issuances.since(account.id, "temporary", now - HOUR), rules.per_hour, HOUR, now):
         return False
@@ -33,7 +35,7 @@ def mail(world: World, tx: Transaction, account_id: str, *, now: datetime, names
         "link": f"{world.issuer}/sign-in",
     }
     world.send(tx, now, "temporary_password", account, context, lifetime=rules.lifetime)
-    return True
+    return found is not None
 
 
 def used(world: World, aim: Target, typed: str, now: datetime) -> bool:

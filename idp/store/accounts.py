@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from idp.model import Account, AccountState, Credential, Factor
 from idp.store.codec import decode, encode, storable
 from idp.store.errors import Taken
+from idp.store.somebody import of_someone
 from idp.store.statements import Repository, Statement, conflicting
 from idp.store.tables import accounts, credential_history, credentials
 
@@ -56,7 +57,7 @@ _COUNT = Statement(select(func.count()).select_from(accounts))
 _ADD = conflicting(lambda into: into(accounts).on_conflict_do_nothing(index_elements=[_a.username_key]))
 _ADD_CREDENTIAL = Statement(insert(credentials))
 _SET_CREDENTIAL = conflicting(
-    lambda into: (statement := into(credentials)).on_conflict_do_update(
+    lambda into: (statement := of_someone(into(credentials))).on_conflict_do_update(
         index_elements=[_c.account_id, _c.factor],
         set_={name: statement.excluded[name] for name in _CHANGING},
     )
@@ -286,7 +287,7 @@ class Accounts(Repository):
         return self._link.count(_USE_STEP, {"account": account_id, "kind": factor.value, "step": step}) == 1
 
     def set_credential(self, account_id: str, credential: Credential, keep_history: int = 0) -> None:
-        """Set one secret; the hash it replaces joins the last ``keep_history`` former ones."""
+        """Set one secret, if there is such an account; the hash it replaces joins the last ``keep_history`` former ones."""
         which = {"account": account_id, "kind": credential.factor.value}
         if keep_history:
             self._link.run(_KEEP_FORMER, {**which, "now": credential.set_at})

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from idp.model import Alarm, Changed, OneTimeCode, Passkey, Purpose
+from idp.store.somebody import of_someone
 from idp.store.statements import Repository, Statement, conflicting
 from idp.store.tables import alarms, issuances, one_time_codes, passkeys, recovery_codes
 
@@ -18,7 +19,7 @@ _o, _i, _a, _r, _p = one_time_codes.c, issuances.c, alarms.c, recovery_codes.c, 
 _CODE_COLUMNS = (_o.account_id, _o.purpose, _o.digest, _o.created_at, _o.expires_at, _o.value, _o.tries)
 _this_code = (_o.account_id == bindparam("account"), _o.purpose == bindparam("what"))
 _PUT_CODE = conflicting(
-    lambda into: (statement := into(one_time_codes)).on_conflict_do_update(
+    lambda into: (statement := of_someone(into(one_time_codes))).on_conflict_do_update(
         index_elements=[_o.account_id, _o.purpose],
         set_={name: statement.excluded[name] for name in ("digest", "created_at", "expires_at", "value", "tries")},
     )
@@ -33,7 +34,7 @@ _TRY_CODE = Statement(
 _SPEND_CODE = Statement(delete(one_time_codes).where(*_this_code, _o.digest == bindparam("one")))
 _DROP_CODE = Statement(delete(one_time_codes).where(*_this_code))
 
-_ISSUED = Statement(insert(issuances).inline())
+_ISSUED = Statement(of_someone(insert(issuances), "account_id", "kind", "at").inline())
 _SINCE = Statement(
     select(_i.at).where(_i.account_id == bindparam("account"), _i.kind == bindparam("what"), _i.at > bindparam("since"))
 )
@@ -67,7 +68,7 @@ _REMOVE_PASSKEY = Statement(delete(passkeys).where(_p.id == bindparam("one"), _p
 
 
 class OneTimeCodes(Repository):
-    """Codes that were sent: an account has at most one for each purpose."""
+    """Codes that were sent: an account has at most one for each purpose. Of nobody's account nothing is kept."""
 
     __slots__ = ()
 
@@ -108,7 +109,7 @@ class OneTimeCodes(Repository):
 
 
 class Issuances(Repository):
-    """When what was sent to an account."""
+    """When what was sent to an account; of nobody's nothing is kept."""
 
     __slots__ = ()
 

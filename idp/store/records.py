@@ -42,7 +42,16 @@ _LETTER_COLUMNS = (
     _o.attempts,
     _o.body,
 )
-_PUT = Statement(insert(outbox))
+_put = tuple(column for column in outbox.c if column.name not in ("leased_until", "error"))
+# One row, or none for a letter to nobody.
+_PUT = Statement(
+    insert(outbox).from_select(
+        [column.name for column in _put],
+        select(*(bindparam(column.name, type_=column.type) for column in _put)).where(
+            func.length(bindparam("recipient", type_=_o.recipient.type)) > 0
+        ),
+    )
+)
 _now = bindparam("now", type_=_o.state_at.type)
 _until = bindparam("until", type_=_o.leased_until.type)
 # Written out: a parameter would keep both databases from seeing that a partial index holds what is asked for.
@@ -173,7 +182,10 @@ class Outbox(Repository):
     __slots__ = ()
 
     def put(self, letter: Letter, body: bytes) -> None:
-        """Accept a letter, in the transaction of what it tells of; it is due at once, and urgent if its time is short."""
+        """Accept a letter, in the transaction of what it tells of; it is due at once, and urgent if its time is short.
+
+        A letter to nobody ("") is not kept: whoever has none to be sent costs the same statement.
+        """
         self._link.run(
             _PUT,
             {
