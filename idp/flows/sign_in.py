@@ -1,11 +1,10 @@
 """Signing in: begin, look, answer, finish. Each answer proves one thing and comes back to the derived step."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from idp.flows import temporary
-from idp.flows.attempt import Target, Verdict, decoy, prove, target
+from idp.flows.attempt import Verdict, decoy, prove, target
 from idp.flows.facts import Looked, advance, see, turned, with_consent
 from idp.flows.world import World
 from idp.model import Account, Ask, Device, DeviceClass, Factor, Proof, Session, SignIn
