@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from idp.flows import codes, keeping
-from idp.flows.resident import Resident, proved, stay
+from idp.flows.resident import Resident, proved, stay, unchanged
 from idp.flows.world import World
 from idp.model import Account, Changed, Factor, Purpose
 from idp.policies import sessions
-from idp.policies.lifecycle import Standing, standing
 from idp.post import addresses
 from idp.store import Transaction
 
@@ -93,7 +92,7 @@ def remove_mobile(world: World, who: Resident, current: str) -> Outcome:
     if not proved(world, who, Factor.PASSWORD, current):
         return NotDone.WRONG_SECRET
     with world.store.begin() as tx:
-        before = _unchanged(world, tx, who, Factor.PASSWORD)
+        before = unchanged(world, tx, who, Factor.PASSWORD)
         if before is None:
             return NotDone.SIGNED_OUT
         tx.one_time_codes.drop(before.id, Purpose.MOBILE)
@@ -113,7 +112,7 @@ def confirm(world: World, who: Resident, purpose: Purpose, typed: str) -> Outcom
     """Try the code, which is counted first; right, it is used up, and what it was sent to is the account's from now on."""
     held = codes.attempt(world, who.account.id, purpose, typed, now=who.now)
     with world.store.begin() as tx:
-        before = _unchanged(world, tx, who)
+        before = unchanged(world, tx, who)
         if before is None:
             return NotDone.SIGNED_OUT
         right = held is not None and tx.one_time_codes.spend(held)
@@ -147,7 +146,7 @@ class _Secret:
         ends = sessions.ends_others(world.policy.change, wished=self.end_others)
         by = who.by(end_others=ends)
         with world.store.begin() as tx:
-            before = _unchanged(world, tx, who, self.by, self.factor)
+            before = unchanged(world, tx, who, self.by, self.factor)
             if before is None:
                 return NotDone.SIGNED_OUT
             after = keeping.keep(world, tx, before, held, now=who.now, by=by)
@@ -166,30 +165,11 @@ class _Secret:
         return Done(session) if session is not None else NotDone.SIGNED_OUT
 
 
-def _unchanged(world: World, tx: Transaction, who: Resident, *factors: Factor) -> Account | None:
-    """The account under the lock, where the session still counts and the secrets are those just proved or replaced.
-
-    A hash may have been renewed by the proof itself; the moment at which the secret was set tells that it is the same.
-    """
-    account = tx.accounts.locked(who.account.id)
-    if account is None or standing(account, world.policy, who.now) is not Standing.ACTIVE:
-        return None
-    if not sessions.counts(who.session, account, world.policy.session, who.now):
-        return None
-    same = all(_set_at(account, factor) == _set_at(who.account, factor) for factor in factors)
-    return account if same else None
-
-
-def _set_at(account: Account, factor: Factor) -> object:
-    held = account.credential(factor)
-    return held.set_at if held is not None else None
-
-
 def _send(world: World, who: Resident, purpose: Purpose, new: str) -> Outcome:
     """A code to the new address or number, which is kept sealed with the code until it comes back."""
     lifetime, now = world.policy.recovery.code_lifetime, who.now
     with world.store.begin() as tx:
-        account = _unchanged(world, tx, who, Factor.PASSWORD)
+        account = unchanged(world, tx, who, Factor.PASSWORD)
         if account is None:
             return NotDone.SIGNED_OUT
         code = codes.make(world, tx, account, purpose, now=now, value=new)

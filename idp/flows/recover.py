@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from idp.flows import choosing, codes, keeping, temporary
+from idp.flows import choosing, codes, keeping, strong, temporary
 from idp.flows.attempt import REMINDER, Target, Verdict, decoy, prove, prove_by, stand_in, target
 from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked, Visit, advance, see, under_way
@@ -91,7 +91,14 @@ def code(world: World, looked: Looked, typed: str) -> Result:
     if not isinstance(looked.step, EnterCode):
         return looked
     if looked.step.channel == "totp":
-        verdict = prove_by(world, looked.now, looked.aim, Factor.TOTP, lambda: _app_code(world, looked, typed))
+        account = looked.account
+        verdict = prove_by(
+            world,
+            looked.now,
+            looked.aim,
+            Factor.TOTP,
+            lambda: account is not None and strong.app_code(world, account, typed, looked.now),
+        )
         return _proved(world, looked, Factor.TOTP) if verdict is Verdict.RIGHT else Wrong(looked)
     return _proved(world, looked, Factor.CODE) if _sent_code(world, looked, typed) else Wrong(looked)
 
@@ -276,13 +283,3 @@ def _sent_code(world: World, looked: Looked, typed: str) -> bool:
         outcome = "right" if right else "wrong"
         world.record(tx, looked.now, "attempt", outcome, account=looked.account, source=looked.visit.source, factor=Factor.CODE)
     return right
-
-
-def _app_code(world: World, looked: Looked, typed: str) -> bool:
-    """Whether the authenticator app shows this code now; its time step is used up by this."""
-    held = looked.account.credential(Factor.TOTP) if looked.account is not None else None
-    step = world.vault.totp_step(held.hash, typed, looked.now) if held is not None else None
-    if step is None:
-        return False
-    with world.store.begin() as tx:
-        return tx.accounts.use_step(looked.aim.subject, Factor.TOTP, step)

@@ -11,7 +11,7 @@ from idp.flows.attempt import Target, Verdict, prove, target
 from idp.flows.keeping import By
 from idp.flows.world import World
 from idp.model import Account, Factor, Proof, Session, Source
-from idp.policies import sessions
+from idp.policies import proving, sessions
 from idp.policies.lifecycle import Standing, standing
 from idp.store import Transaction
 from idp.vault import digest
@@ -75,8 +75,9 @@ def stay(world: World, who: Resident, account: Account, *shown: Factor, end_othe
     ended meanwhile.
     """
     kept = tuple(proof for proof in who.session.proofs if proof.factor not in shown)
-    # A factor that was not a proof of this session before does not become one by being set.
-    fresh = tuple(Proof(factor, who.now) for factor in shown if factor in {proof.factor for proof in who.session.proofs})
+    # A secret that was not a proof of this session does not become one by being chosen; what the person has was shown.
+    counted = {proof.factor for proof in who.session.proofs} | proving.STRONG
+    fresh = tuple(Proof(factor, who.now) for factor in shown if factor in counted)
     rules, secret = world.policy.session, world.vault.token()
     if end_others:
         world.store.sessions.end_all(account.id, keep=who.session.id)
