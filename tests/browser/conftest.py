@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -36,5 +36,16 @@ def guest(chromium: Browser, demo: Demo) -> Iterator[Callable[..., Guest]]:
 
         def arrive(**how: Any) -> Guest:
             return stack.enter_context(Guest(chromium, demo, **how))
+
+        yield arrive
+
+
+@pytest.fixture
+def visitor(chromium: Browser) -> Iterator[Callable[..., Guest]]:
+    """Someone at a browser of their own, where no demo runs: each test has a house to send them to."""
+    with ExitStack() as stack:
+
+        def arrive(**how: Any) -> Guest:
+            return stack.enter_context(Guest(chromium, cast("Demo", None), **how))
 
         yield arrive

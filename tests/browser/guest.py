@@ -124,9 +124,38 @@ class Guest:
         page.goto(self.page.url)
         return page
 
+    def stands(self, heading: str, name: str, *, focus: str = "", wrong: bool = False) -> None:
+        """As ``sees``; and the title, the language and the focus are right. ``wrong`` is a page that tells an error."""
+        self.sees(heading, name)
+        title = self.page.title()
+        assert heading in title, title
+        assert title.startswith(self.says("Error:")) is wrong, title
+        assert self.page.locator("html").get_attribute("lang") == self.language
+        assert self.page.locator("h1").count() == 1
+        if focus:
+            expect(self.page.locator(f"#{focus}")).to_be_focused()
+        if wrong:
+            expect(self.page.locator("[aria-invalid], [role=alert]").first).to_be_visible()
+
     def press(self, label: str) -> None:
-        """Press the button or follow the link of that name."""
+        """Press the button of that name."""
         self.page.locator("main").get_by_role("button", name=label, exact=True).click()
+
+    def goes(self, label: str) -> None:
+        """Follow the link of that name."""
+        self.page.locator("main").get_by_role("link", name=label, exact=True).click()
+
+    def fills(self, **fields: str) -> None:
+        """Type into fields by their names."""
+        for name, value in fields.items():
+            self.page.locator(f"#{name}").fill(value)
+
+    def sends(self, label: str, **fields: str) -> None:
+        """Type into fields by their names and press the button, past what the browser itself would refuse to send."""
+        self.fills(**fields)
+        if self.javascript:
+            self.page.locator("form[data-busy]").first.evaluate("form => { form.noValidate = true; }")
+        self.press(label)
 
     # Walking
 
