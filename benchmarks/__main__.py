@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import unhashed
+from benchmarks import letters, unhashed
 from benchmarks.client import Client, basic, sign_in
 from benchmarks.processes import Server, configuration, free_port, serving
 from idp.app.composition import make_vault, make_world, record_policy
@@ -48,17 +48,18 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
-    """The bare Flask answer, measured anew before each round: what slows the machine slows both."""
+    """The bare Flask answer, or what else is compared with, before each round: what slows the machine slows both."""
 
     server: Server
     answer: Operation
+    count: int = 400
 
     def measured(self, server: Server, operation: Operation, count: int) -> Measure:
         """Medians of a few rounds in turn with the yardstick's, after a warm-up, on one connection."""
         _round(server, operation, max(count // 5, 2))
         rounds = []
         for _ in range(ROUNDS):
-            bare, _rate = _round(self.server, self.answer, 400)
+            bare, _rate = _round(self.server, self.answer, self.count)
             cpu, rate = _round(server, operation, count)
             rounds.append(Measure(cpu, cpu / bare, rate))
         return Measure(*(statistics.median(getattr(one, name) for one in rounds) for name in ("cpu", "ratio", "rate")))
@@ -101,13 +102,17 @@ def seed(folder: Path, environ: Mapping[str, str], vault_of: Callable[..., Vault
 
 
 @contextmanager
-def product(module: str, vault_of: Callable[..., Vault]) -> Iterator[tuple[Server, dict[str, str]]]:
-    """The product on SQLite with one worker."""
+def product(module: str, vault_of: Callable[..., Vault], queued: int = 0) -> Iterator[tuple[Server, dict[str, str]]]:
+    """The product on SQLite with one worker, and so many letters in the outbox."""
     with tempfile.TemporaryDirectory(prefix="idp-bench-") as name:
         port, folder = free_port(), Path(name)
         environ = configuration(folder, port)
         _es256(folder / "config" / "clients.toml")
         seed(folder, environ, vault_of)
+        if queued:
+            world = make_world(load(folder / "config", environ))
+            letters.fill(world, queued)
+            world.store.close()
         with serving(module, port, "/healthz", environ) as first:
             # The first start made the signing keys; the start that counts is one with everything there.
             del first
@@ -183,9 +188,13 @@ def run(console: Console) -> None:
         with product("benchmarks.unhashed", unhashed.make_vault) as (server, environ):
             target = f"≤ {SIGN_IN_TARGET_MS * 1000:.0f} µs"
             add("… without hashing", target, yardstick.measured(server, whole(server, environ), 40))
+            with product("benchmarks.unhashed", unhashed.make_vault, letters.QUEUE) as (full, there):
+                bare = Yardstick(server, whole(server, environ), 40)
+                add(f"… with {letters.QUEUE} letters queued (times: of none)", "1", bare.measured(full, whole(full, there), 40))
     console.print(table)
     console.print(f"resident memory of the worker: {memory:.0f} MB (target {MEMORY_TARGET_MB})")
     console.print(f"first answer after start: {start:.2f} s (target {START_TARGET_S})")
+    letters.run(console)
 
 
 run(Console(width=110))
