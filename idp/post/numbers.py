@@ -6,19 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from phonenumbers import (
-    NumberParseException,
-    PhoneNumberFormat,
-    PhoneNumberType,
-    format_number,
-    is_valid_number,
-    number_type,
-    parse,
-)
-
 # Digits as people group them; no letters, so no extension and no vanity number.
 _TYPED: Final = re.compile(r"\+?[0-9(][0-9 ().\-/\u2010\u2013]{3,31}", re.ASCII)
-_MOBILE: Final = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
 # Whether a number can be reached: yes, no, or None where nobody can say.
 Reach = Callable[[str], bool | None]
@@ -43,13 +32,17 @@ class Numbers:
         shown = "".join(mark for mark in unicodedata.normalize("NFKC", typed[:64]) if unicodedata.category(mark) != "Cf")
         if not _TYPED.fullmatch(shown.strip()):
             return None
+        # The numbering plans of the world are read where a number is typed, not at every start.
+        import phonenumbers as plans  # noqa: PLC0415
+
         try:
-            number = parse(shown, self.region)
-        except NumberParseException:
+            number = plans.parse(shown, self.region)
+        except plans.NumberParseException:
             return None
-        if not is_valid_number(number) or number_type(number) not in _MOBILE:
+        mobile = (plans.PhoneNumberType.MOBILE, plans.PhoneNumberType.FIXED_LINE_OR_MOBILE)
+        if not plans.is_valid_number(number) or plans.number_type(number) not in mobile:
             return None
-        return format_number(number, PhoneNumberFormat.E164)
+        return plans.format_number(number, plans.PhoneNumberFormat.E164)
 
     def reachable(self, number: str) -> bool | None:
         """Whether the gateway reaches the number; None where it cannot say, which is no reason to refuse it."""
