@@ -117,7 +117,7 @@ def test_a04_a_forgotten_username_comes_by_letter(business: House, visitor: Call
     assert someone.page.locator("#email").input_value() == person.account.email
     someone.page.get_by_label(someone.says("I can't remember my password")).check()
     someone.press(someone.says("Send my username"))
-    someone.stands(someone.says("Look into your mailbox"), "73-username-sent")
+    someone.stands(someone.says("Check your mailbox"), "73-username-sent")
     assert letter(business, person, "username_reminder")["username"] == person.username
     someone.press(someone.says("Continue to sign-in"))
     expect(someone.page.locator("#username")).to_be_focused()
@@ -137,7 +137,7 @@ def new_password_by_letter(someone: Guest, house: House, person: Person, *, clos
         someone.stands(heading, "75-password-empty", focus="email", wrong=True)
     someone.sends(someone.says("Continue"), username=person.username, email=person.account.email)
     answers(someone, name("76-password-answer"))
-    someone.stands(someone.says("Look into your mailbox"), name("77-password-sent"))
+    someone.stands(someone.says("Check your mailbox"), name("77-password-sent"))
     someone.press(someone.says("Continue to sign-in"))
     temporary = letter(house, person, "temporary_password")["password"]
     replaces_temporary(someone, person, temporary, name("78-password-new"))
@@ -207,7 +207,7 @@ def test_d05_username_and_password_forgotten_on_one_page(
     someone.fills(name=person.account.full_name)
     someone.press(someone.says("Continue"))
     someone.sends(someone.says("Continue"), answer=ANSWER)
-    someone.stands(someone.says("Look into your mailbox"), "88-both-sent")
+    someone.stands(someone.says("Check your mailbox"), "88-both-sent")
     told = letter(business, person, "temporary_password")
     assert told["username"] == person.username
     someone.press(someone.says("Continue to sign-in"))

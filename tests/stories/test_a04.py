@@ -11,7 +11,7 @@ from tests.people import Person
 from tests.recoveries import known, masked, templates
 
 GIVEN, FAMILY = "María José", "D'Ángelo Núñez"
-SENT = "Look into your mailbox"
+SENT = "Check your mailbox"
 
 
 def maria(house: House, **changes: Any) -> Person:

@@ -8,7 +8,7 @@ from tests.harness import House
 from tests.people import NEW_PASSWORD, PASSWORD, Page, Person
 from tests.recoveries import known, masked, templates, without
 
-SENT = "Look into your mailbox"
+SENT = "Check your mailbox"
 
 
 def asked(person: Person) -> Page:

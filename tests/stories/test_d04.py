@@ -26,7 +26,7 @@ def test_d04_name_and_address_bring_a_temporary_password_that_must_be_replaced(
     person = house.customer()
     before = known(house, person)
     page = person.recover("password")
-    assert (page.step, page.heading) == ("MailSent", "Look into your mailbox")
+    assert (page.step, page.heading) == ("MailSent", "Check your mailbox")
     ((letter, context),) = house.letters(person.account, "temporary_password")
     assert letter.to == person.account.email
     assert PASSWORD not in str(context)
