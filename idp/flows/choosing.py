@@ -61,7 +61,9 @@ def _onward(world: World, looked: Looked, factor: Factor, *, temporary: bool) ->
     if factor is Factor.PASSWORD and (recovering or temporary):
         if not world.policy.recovery.sign_in_after:
             nobody = replace(looked, account=None)
-            return advance(world, nobody, account_id=None, proofs=(), recovering=None, told="password_replaced")
+            # Who has just chosen the password finds the name filled in.
+            ask = replace(sign_in.ask, login_hint=looked.account.username if looked.account else "")
+            return advance(world, nobody, account_id=None, proofs=(), recovering=None, told="password_replaced", ask=ask)
         theirs = replace(looked, sign_in=replace(sign_in, account_id=looked.account.id if looked.account else None))
         return advance(world, theirs, Proof(factor, now), recovering=None)
     proof = None if factor is Factor.ANSWER else Proof(factor, now)
