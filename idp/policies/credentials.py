@@ -127,8 +127,14 @@ def must_replace(credential: Credential | None, policy: Policy, now: datetime) -
     """Whether a password or PIN has to be replaced before anything else: marked so, or past its age."""
     if credential is None:
         return False
+    ages = ages_at(credential, policy)
+    return credential.must_change or (ages is not None and now >= ages)
+
+
+def ages_at(credential: Credential, policy: Policy) -> datetime | None:
+    """The moment from which a password is too old and has to be replaced; None where policy sets no age."""
     limit = policy.password.max_age if credential.factor is Factor.PASSWORD else None
-    return credential.must_change or (limit is not None and now - credential.set_at >= limit)
+    return credential.set_at + limit if limit is not None else None
 
 
 def _contains_personal(password: str, account: Account) -> bool:

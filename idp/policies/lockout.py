@@ -31,22 +31,33 @@ def spend(counter: Counter, rules: Lockout, now: datetime) -> Counter | Locked:
     closed = state(counter, now)
     if closed is not None:
         return closed
-    anew = (
-        counter.window_from is None
-        or counter.locked_until is not None  # a lock that has passed
-        or now - counter.window_from >= rules.window
-    )
+    anew = window_over(counter, rules, now)
     failures = 1 if anew else counter.failures + 1
     consecutive = counter.consecutive + 1
-    threshold = rules.known_device_threshold if counter.device else rules.threshold
     return replace(
         counter,
         failures=failures,
         consecutive=consecutive,
         window_from=now if anew else counter.window_from,
-        locked_until=now + rules.duration if failures >= threshold else None,
+        locked_until=now + rules.duration if failures >= threshold(counter, rules) else None,
         disabled_at=now if consecutive >= rules.cumulative_cap else None,
     )
+
+
+def threshold(counter: Counter, rules: Lockout) -> int:
+    """How many failures in the window lock the factor: known devices have a threshold of their own."""
+    return rules.known_device_threshold if counter.device else rules.threshold
+
+
+def window_over(counter: Counter, rules: Lockout, now: datetime) -> bool:
+    """Whether the next failure is the first of a new window: none is open, it is over, or it ended in a lock that passed."""
+    ends = counter.locked_until if counter.locked_until is not None else window_ends(counter, rules)
+    return ends is None or now >= ends
+
+
+def window_ends(counter: Counter, rules: Lockout) -> datetime | None:
+    """The moment from which the failures of the window that is open count no more."""
+    return counter.window_from + rules.window if counter.window_from is not None else None
 
 
 def refund(counter: Counter) -> Counter:
