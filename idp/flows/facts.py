@@ -7,7 +7,7 @@ from typing import Any
 from idp.flows.attempt import Target, target
 from idp.flows.world import World
 from idp.model import Account, Ask, Factor, Proof, SignIn, Source
-from idp.policies import entry, recovery
+from idp.policies import entry, proving, recovery
 from idp.policies.steps import Step
 from idp.store import Transaction
 from idp.vault import digest
@@ -99,7 +99,7 @@ def advance(world: World, looked: Looked, proof: Proof | None = None, **changes:
     before, visit = looked.sign_in, looked.visit
     if proof is not None and proof.factor in _WHO:
         visit = replace(visit, transaction=world.vault.token())
-    proofs = before.proofs if proof is None else (*before.proofs, proof)
+    proofs = before.proofs if proof is None else (*before.proofs, proving.dated(proof, looked.account))
     after = replace(before, **{"id": digest(visit.transaction), "proofs": proofs, **changes})
     if not world.store.sign_ins.swap(before, after):
         return None

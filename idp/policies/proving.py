@@ -1,6 +1,7 @@
 """What proofs amount to: assurance level (acr), methods (amr) and time (auth_time), all computed from the evidence alone."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from idp.model import Account, Factor, Proof
@@ -29,6 +30,12 @@ FACTOR_OF: dict[Proving, Factor] = {
     "totp": Factor.TOTP,
     "passkey": Factor.PASSKEY,
 }
+
+
+def dated(proof: Proof, account: Account | None) -> Proof:
+    """A proof just given, as it is recorded: never older than the secret it was given for, also where clocks are set back."""
+    held = account.credential(proof.factor) if account is not None else None
+    return proof if held is None else replace(proof, at=max(proof.at, held.set_at))
 
 
 def still_true(proofs: Iterable[Proof], account: Account) -> tuple[Proof, ...]:

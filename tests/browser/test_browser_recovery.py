@@ -93,7 +93,7 @@ def replaces_temporary(someone: Guest, person: Person, temporary: str, name: str
 def signs_in_anew(someone: Guest, person: Person, name: str = "") -> None:
     """What was chosen is good news at the sign-in page; then the PIN, as ever, and home."""
     expect(someone.page.locator(".good")).to_have_text(someone.says("Your new password is saved. Sign in with it now."))
-    someone.stands(someone.says("Sign in"), name and f"{name}-saved", focus="username")
+    someone.stands(someone.says("Sign in"), name and f"{name}-saved", focus="password")
     someone.password(person.username, NEW_PASSWORD)
     someone.pin(PIN)
     at_home(someone)

@@ -75,7 +75,7 @@ HOSTILE: dict[str, Callable[[TinyProvider], str]] = {
     "exp text": lambda p: p.token(BILLING, exp="9999999999", **GOOD),
     "exp infinite": lambda p: p.token(BILLING, exp=float("inf"), **GOOD),
     "exp not a number": lambda p: p.token(BILLING, exp=float("nan"), **GOOD),
-    "issued in the future": lambda p: p.token(BILLING, iat=NOW + 600, exp=NOW + 900, **GOOD),
+    "issued in the future": lambda p: p.token(BILLING, iat=int(time.time()) + 600, exp=int(time.time()) + 900, **GOOD),
     "sub missing": lambda p: p.token(BILLING, sub=None, **GOOD),
     "jti missing": lambda p: p.token(BILLING, jti=None, **GOOD),
     "typ JWT": lambda p: p.token(BILLING, {"typ": "JWT"}, **GOOD),
