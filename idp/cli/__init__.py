@@ -13,6 +13,7 @@ _COMMANDS: Final = {
     "worker": ("idp.cli.worker", "Deliver letters from the outbox."),
     "demo": ("idp.cli.demo", "Start everything on this machine, with sample people."),
     "accounts": ("idp.cli.accounts", "Invite people and help them."),
+    "explain": ("idp.cli.explain", "Why one account stands as it does, and what comes next."),
     "policy": ("idp.cli.policy", "Check and show policies."),
     "clients": ("idp.cli.clients", "List and check clients."),
     "letters": ("idp.cli.letters", "Preview letters; list and retry undelivered ones."),

@@ -26,6 +26,11 @@ _KILL_OLDER = Statement(delete(invitations).where(_i.account_id == bindparam("ac
 _PUT = Statement(insert(invitations))
 _alive = (_i.digest == bindparam("one"), _i.used_at.is_(None), _i.expires_at > bindparam("now"))
 _LIVE = Statement(select(_i.digest, _i.account_id, _i.created_at, _i.expires_at, _i.client_id, _i.used_at).where(*_alive))
+_WAITING = Statement(
+    select(_i.digest, _i.account_id, _i.created_at, _i.expires_at, _i.client_id, _i.used_at).where(
+        _i.account_id == bindparam("account"), _i.used_at.is_(None)
+    )
+)
 _SPEND = Statement(update(invitations).where(*_alive).values(used_at=bindparam("now", type_=_i.used_at.type)))
 
 
@@ -81,6 +86,11 @@ class Invitations(Repository):
     def live(self, digest: str, now: datetime) -> Invitation | None:
         """The invitation, if it is neither used, replaced nor expired."""
         row = self._link.first(_LIVE, {"one": digest, "now": now})
+        return None if row is None else Invitation(*row)
+
+    def waiting(self, account_id: str) -> Invitation | None:
+        """The account's invitation that was not used, whether or not its time is over."""
+        row = self._link.first(_WAITING, {"account": account_id})
         return None if row is None else Invitation(*row)
 
     def spend(self, digest: str, now: datetime) -> bool:

@@ -35,6 +35,18 @@ def test_an_account_has_one_live_invitation(store: Store):
         assert not tx.invitations.spend("unknown", NOW)
 
 
+def test_the_invitation_that_was_not_used_is_found_by_its_account_also_when_its_time_is_over(store: Store):
+    with store.begin() as tx:
+        tx.accounts.add(account(), "ada")
+        assert tx.invitations.waiting("a1") is None
+        tx.invitations.put(invitation())
+        tx.invitations.put(invitation(digest="i2", expires_at=NOW - DAY))
+        assert tx.invitations.waiting("a1") == invitation(digest="i2", expires_at=NOW - DAY)
+        tx.invitations.put(invitation())
+        assert tx.invitations.spend("i1", NOW)
+        assert tx.invitations.waiting("a1") is None
+
+
 def test_an_invitation_is_spent_once(store: Store):
     with store.begin() as tx:
         tx.accounts.add(account(), "ada")

@@ -1,0 +1,279 @@
+"""``idp explain``: one account at one moment, rule by rule. It reads, changes nothing, and shows no secret."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from idp.app.composition import make_world
+from idp.flows.attempt import REMINDER
+from idp.flows.world import World
+from idp.model import Account, Factor
+from idp.policies.credentials import canonical_username
+from idp.policies.explaining import Coming, CounterState, Event, Explanation, FactorState, Rule
+from idp.policies.explaining import explain as law
+from idp.policies.lifecycle import QuietEnds, Since, Standing
+from idp.settings import from_environment
+from idp.settings.durations import format_duration
+from idp.settings.reader import plain
+from idp.store import Transaction
+
+_DECISIONS: Final = {Standing.BLOCKED: "account.block", Standing.CLOSED: "account.close"}
+_PIPED: Final = 160
+_COLOURS: Final = {Standing.ACTIVE: "green", Standing.INVITED: "cyan", Standing.SUSPENDED: "yellow"}
+_STANDS: Final = {
+    Standing.ACTIVE: "in use",
+    Standing.INVITED: "has not finished the first sign-in",
+    Standing.BLOCKED: "staff blocked it; only staff opens it again",
+    Standing.SUSPENDED: "unused too long; a correct sign-in with a further proof wakes it",
+    Standing.EXPIRED: "unused too long; staff can reactivate it until its data goes",
+    Standing.CLOSED: "closed for ever",
+}
+_SINCE: Final = {
+    "created": "the account was made",
+    "enrolled": "the first sign-in was finished",
+    "signed_in": "the last sign-in",
+    "reactivated": "the access was reactivated",
+    "in_force": "the rules took effect",
+}
+_COMES: Final[dict[Event, str]] = {
+    Event.SUSPEND_REMINDER: "a reminder is due, {ahead} before suspension",
+    Event.SUSPENDS: "the access is suspended",
+    Event.EXPIRE_REMINDER: "a reminder is due, {ahead} before expiry",
+    Event.EXPIRES: "the access expires",
+    Event.PURGED: "the data may be purged",
+    Event.INVITATION_ENDS: "the invitation's link stops working",
+    Event.PASSWORD_AGES: "the password must be replaced",
+    Event.CREDENTIAL_ENDS: "the {factor} that was mailed stops working",
+    Event.WINDOW_ENDS: "failures at the {factor} count no more, {device}",
+    Event.LOCK_ENDS: "the lock of the {factor} ends, {device}",
+}
+_FACTORS: Final = {
+    Factor.ANSWER: "security answer",
+    Factor.TOTP: "authenticator app",
+    Factor.TEMPORARY: "temporary password",
+    Factor.PIN: "PIN",
+}
+
+
+@click.command()
+@click.argument("account")
+@click.option("--at", "moment", help="A date or moment in ISO 8601, UTC where it names no zone (default: now).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+def explain(account: str, moment: str | None, as_json: bool) -> None:
+    """Explain ACCOUNT, a username or an account id: which rules apply, how far each counter is, and what comes next."""
+    world = make_world(from_environment())
+    now = world.clock()
+    at = now if moment is None else _moment(moment)
+    try:
+        with world.store.read() as tx:
+            found = _found(tx, account)
+            explained = _explained(world, tx, found, at)
+    finally:
+        world.store.close()
+    if as_json:
+        click.echo(json.dumps(_document(world, found, explained), indent=2))
+        return
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PIPED
+    _print(console, world, found, explained, past=at < now)
+
+
+def _moment(typed: str) -> datetime:
+    try:
+        read = datetime.fromisoformat(typed)
+        return (read if read.tzinfo is not None else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            "Write a date or a moment, as in 2027-03-01 or 2027-03-01T12:00:00+01:00.", param_hint="--at"
+        ) from None
+
+
+def _found(tx: Transaction, typed: str) -> Account:
+    """By id first: no username given later can stand in the place of an account's id."""
+    by_id = tx.accounts.by_id(typed) if typed.isascii() and typed.isprintable() else None
+    account = by_id or tx.accounts.by_username(canonical_username(typed))
+    if account is None:
+        raise click.ClickException("There is no account of that name or id.")
+    return account
+
+
+def _explained(world: World, tx: Transaction, account: Account, at: datetime) -> Explanation:
+    decision = _DECISIONS.get(Standing(account.state.value))
+    decided = tx.audit.read(account.id, decision, limit=1) if decision is not None else []
+    return law(
+        account,
+        tx.counters.of(account.id),
+        world.policy,
+        at,
+        decided_at=decided[0].at if decided else None,
+        invitation=tx.invitations.waiting(account.id),
+    )
+
+
+# For machines
+
+
+def _document(world: World, account: Account, explained: Explanation) -> dict[str, Any]:
+    """The explanation as JSON has it: moments in ISO 8601, spans as the policy file writes them, null for never."""
+    who = {"id": account.id, "username": account.username}
+    policy = {"name": world.policy.name, "digest": world.policy.digest}
+    return {"account": who, "policy": policy, **_bare(asdict(explained))}
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, QuietEnds | Since):
+        return _bare(value._asdict())
+    if isinstance(value, dict):
+        return {name: _bare(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_bare(inner) for inner in value]
+    return value
+
+
+# For people
+
+
+def _print(console: Console, world: World, account: Account, explained: Explanation, *, past: bool) -> None:
+    name = escape(f"{account.full_name} ({account.username}, {account.id})")
+    console.print(f"[bold]{name}[/bold]", highlight=False)
+    told = f"at {_shown(explained.at)}, by the policy {world.policy.name} ({world.policy.digest[:12]})"
+    console.print(escape(told), highlight=False)
+    if past:
+        console.print("[yellow]That moment is past: it is judged by today's facts and today's policy.[/yellow]")
+    console.print()
+    for line in _standing_lines(explained):
+        console.print(line, highlight=False)
+    if explained.factors:
+        console.line()
+        console.print(_factor_table(explained.factors))
+    if explained.counters:
+        console.line()
+        console.print(_counter_table(explained.counters))
+        # The same few rules for all of them: each is named once.
+        rules = {rule.key: rule for one in explained.counters for rule in one.rules}
+        console.print(f"By {escape(_ruled(rules.values()))}.", highlight=False)
+    console.line()
+    console.print(_coming_table(explained))
+
+
+def _standing_lines(explained: Explanation) -> Iterable[str]:
+    why = explained.why
+    colour = _COLOURS.get(why.standing, "red")
+    since = f" since {_shown(why.at)}" if why.at is not None else ""
+    yield f"[bold {colour}]{why.standing.value}[/bold {colour}]{since}: {_STANDS[why.standing]}."
+    if why.frozen_at is not None:
+        yield (
+            f"[bold red]frozen[/bold red] since {_shown(why.frozen_at)}: "
+            "the owner said that a change was not theirs; a reset of the password opens it."
+        )
+    if explained.ends is not None:
+        quiet = max(explained.at - why.since.at, timedelta(0))
+        yield f"Inactivity counts from {_shown(why.since.at)} ({_SINCE[why.since.what]}): {_span(quiet)}."
+    if why.missing:
+        yield f"Still to choose: {', '.join(why.missing)}."
+    if why.rules:
+        yield f"By {_ruled(why.rules)}."
+
+
+def _factor_table(factors: Iterable[FactorState]) -> Table:
+    table = _table("Secrets", "secret", "set", "state", "by")
+    for one in factors:
+        table.add_row(_named(one.factor), _shown(one.set_at), _factor_told(one), escape(_ruled(one.rules)))
+    return table
+
+
+def _factor_told(one: FactorState) -> str:
+    if one.over is not None:
+        return "was used" if one.over == "used" else f"stopped working {_shown(one.expires_at)}"
+    told = ["must be replaced" if one.must_change else "good"]
+    if one.ages_at is not None and not one.must_change:
+        told.append(f"until {_shown(one.ages_at)}")
+    if one.expires_at is not None:
+        told.append(f"works until {_shown(one.expires_at)}")
+    return ", ".join(told)
+
+
+def _counter_table(counters: Iterable[CounterState]) -> Table:
+    table = _table("Failures", "secret", "from", "in the window", "in a row", "state")
+    for one in counters:
+        failures, row = f"{one.failures} of {one.threshold}", f"{one.consecutive} of {one.cap}"
+        table.add_row(_named(one.factor), _device(one.device), failures, row, _counter_told(one))
+    return table
+
+
+def _counter_told(one: CounterState) -> str:
+    if one.disabled_at is not None:
+        why = "the cap was reached" if one.disabled_by == "cap" else "its owner said so"
+        return f"[red]disabled {_shown(one.disabled_at)} until a reset: {why}[/red]"
+    if one.locked_until is not None:
+        return f"[yellow]locked until {_shown(one.locked_until)}[/yellow]"
+    return "open" if one.window_ends_at is None else f"open; the window ends {_shown(one.window_ends_at)}"
+
+
+def _coming_table(explained: Explanation) -> Table:
+    table = _table("What comes next, if nobody does anything", "when", "in", "what", "by")
+    for one in explained.coming:
+        table.add_row(_shown(one.at), _span(one.at - explained.at), _event(one), escape(_ruled((one.rule,))))
+    if not explained.coming:
+        table.add_row("nothing by itself", "", "", "")
+    return table
+
+
+def _event(one: Coming) -> str:
+    facts = {
+        "ahead": format_duration(one.ahead) if one.ahead is not None else "",
+        "factor": _named(one.factor) if one.factor is not None else "",
+        "device": _device(one.device or ""),
+    }
+    return _COMES[one.event].format(**facts)
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _ruled(rules: Iterable[Rule]) -> str:
+    return ", ".join(f"{rule.key} = {_value(rule.value)}" for rule in rules)
+
+
+def _value(value: Any) -> str:
+    written = plain(value)
+    return ", ".join(map(str, written)) if isinstance(written, list) else str(written)
+
+
+def _named(factor: Factor) -> str:
+    return _FACTORS.get(factor, factor.value)
+
+
+def _device(device: str) -> str:
+    if device == REMINDER:
+        return "username reminders"
+    return "a known device" if device else "other devices"
+
+
+def _shown(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment is not None else "never"
+
+
+def _span(span: timedelta) -> str:
+    """The two largest units of a span: what a person reckons with."""
+    minutes, seconds = divmod(int(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    units = [f"{count} {unit}" for count, unit in ((days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")) if count]
+    return " ".join(units[:2]) or "0 s"
