@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 Check = Callable[[], bool]
 
 _HEADERS: Final = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+# Codes, locks and tokens are reckoned by the clock of the node that was asked: nodes further apart contradict each other.
+CLOCK_TOLERANCE: Final = timedelta(seconds=60)
 _ALIVE: Final = b'{"status": "alive"}'
 
 
@@ -74,14 +77,31 @@ class Health:
         return "up" if asked.result() else "down"
 
 
-def checks(store: Store, *, redis: bool) -> dict[str, Check]:
-    """What must be up: the database at today's schema, a signing key, and Redis where there is one."""
+def checks(store: Store, *, redis: bool, clock: Callable[[], datetime]) -> dict[str, Check]:
+    """What must be up: the database at today's schema, a clock that agrees with its, a signing key, and Redis, if any."""
     made: dict[str, Check] = {
         "database": lambda: _said(store.ping),
         "schema": store.schema_is_current,
+        "clock": lambda: _on_time(store, clock),
         "keys": lambda: _has_key(store),
     }
     return made | ({"redis": lambda: _said(store.ping_redis)} if redis else {})
+
+
+def skew(store: Store, clock: Callable[[], datetime]) -> timedelta:
+    """How far this node's clock and the database's are apart; nothing where the database is a file of this machine."""
+    before = clock()
+    theirs = store.clock()
+    now = clock()
+    return timedelta(0) if theirs is None else abs(theirs - (before + (now - before) / 2))
+
+
+def _on_time(store: Store, clock: Callable[[], datetime]) -> bool:
+    apart = skew(store, clock)
+    if apart > CLOCK_TOLERANCE:
+        structlog.get_logger().warning("clock off", seconds=round(apart.total_seconds(), 1))
+        return False
+    return True
 
 
 def _said(ping: Callable[[], None]) -> bool:

@@ -39,7 +39,7 @@ def fronted(app: Flask, settings: Settings, world: World) -> "WSGIApplication":
     """The application behind its front, with health beside it."""
     app.before_request_funcs.setdefault(None, []).insert(0, _note_route)
     app.log_exception = _log_exception  # type: ignore[method-assign]
-    state = Health(health.checks(world.store, redis=settings.redis.url is not None))
+    state = Health(health.checks(world.store, redis=settings.redis.url is not None, clock=world.clock))
     return observed(
         app,
         trusted_hops=settings.server.trusted_hops,

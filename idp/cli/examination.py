@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from idp.app.composition import clock, make_vault
+from idp.app.health import skew
 from idp.cli.hashing_speed import COMMAND, measure
 from idp.cli.serve import listening_problems
 from idp.cli.worker import smtp
@@ -97,13 +98,12 @@ def _clock(store: Store) -> Iterator[Finding]:
     if store.dialect == "sqlite":
         yield Finding("clock", Grade.OK, "one clock: the database is a file of this machine")
         return
-    before = clock()
-    theirs: datetime = _scalar(store, "SELECT clock_timestamp()")
-    now = clock()
-    skew = abs(theirs.astimezone(UTC) - (before + (now - before) / 2))
-    grade = Grade.OK if skew < _SKEW_WARNING else Grade.WARN if skew < _SKEW_FAILURE else Grade.FAIL
+    # Asked once before, so that the opening of a connection is not taken for a difference.
+    store.ping()
+    apart = skew(store, clock)
+    grade = Grade.OK if apart < _SKEW_WARNING else Grade.WARN if apart < _SKEW_FAILURE else Grade.FAIL
     remedy = "" if grade is Grade.OK else "Keep both machines on time (chrony, systemd-timesyncd)."
-    yield Finding("clock", grade, f"{skew.total_seconds():.2f} s from the database's", remedy)
+    yield Finding("clock", grade, f"{apart.total_seconds():.2f} s from the database's", remedy)
 
 
 def _redis(settings: Settings, store: Store) -> Iterator[Finding]:

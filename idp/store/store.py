@@ -1,7 +1,7 @@
 """The whole store behind one door: what is opened at the composition root and handed down."""
 
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, bindparam, delete, text
@@ -30,6 +30,8 @@ _PURGES = {
     )
 }
 _ALIVE = Statement(text("SELECT 1"))
+# Not now(), which stands still within a transaction.
+_CLOCK = Statement(text("SELECT clock_timestamp()"))
 _VERSION = Statement(text("SELECT version_num FROM alembic_version"))
 
 
@@ -81,6 +83,15 @@ class Store:
         """Ask the database for a sign of life; raises ``StoreDown``."""
         with Lease(self._database) as link:
             link.all(_ALIVE, {})
+
+    def clock(self) -> datetime | None:
+        """What the database's clock says; None where the database is a file of this machine. Raises ``StoreDown``."""
+        if self.dialect == "sqlite":
+            return None
+        with Lease(self._database) as link:
+            ((theirs,),) = link.all(_CLOCK, {})
+        moment: datetime = theirs
+        return moment.astimezone(UTC)
 
     def ping_redis(self) -> None:
         """Ask Redis for a sign of life, where there is one; raises ``StoreDown``."""
