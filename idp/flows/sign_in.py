@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from idp.flows import temporary
+from idp.flows import remembered, temporary
 from idp.flows.attempt import Verdict, decoy, prove, target
 from idp.flows.facts import Looked, advance, see, turned, with_consent
 from idp.flows.world import World
@@ -35,10 +35,14 @@ Answer = Looked | Wrong | Gone
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A finished sign-in: the values of the new cookies, which are stored only as digests."""
+    """A finished sign-in: the values of the new cookies, which are stored only as digests.
+
+    ``remember`` is "" where that cookie is to be taken back, None where it stays as it is.
+    """
 
     session: str
     device: str
+    remember: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,11 @@ def begin(world: World, ask: Ask, browser: str, held: tuple[Session, Account] | 
     return transaction
 
 
-def password(world: World, looked: Looked, username: str, typed: str) -> Answer:
-    """Answer the sign-in page. Unknown, locked, invited and suspended names cost the same and are told the same."""
+def password(world: World, looked: Looked, username: str, typed: str, *, remember: bool | None = None) -> Answer:
+    """Answer the sign-in page. Unknown, locked, invited and suspended names cost the same and are told the same.
+
+    ``remember`` is whether "remember me" is ticked.
+    """
     now = looked.now
     if not isinstance(looked.step, AskUsernameAndPassword):
         return looked
@@ -89,7 +96,7 @@ def password(world: World, looked: Looked, username: str, typed: str) -> Answer:
     if verdict is not Verdict.RIGHT or account is None:
         return Wrong(looked)
     theirs = replace(looked, account=account, aim=aim, sign_in=turned(looked.sign_in, account))
-    return advance(world, theirs, Proof(factor, now), told="") or Gone()
+    return advance(world, theirs, Proof(factor, now), told="", remember=remember) or Gone()
 
 
 def pin(world: World, looked: Looked, typed: str) -> Answer:
@@ -142,6 +149,7 @@ def finish(world: World, looked: Looked, held: Session | None = None) -> Opened 
         anew = any(proof.at >= looked.sign_in.started_at and proof.factor in _PRIMARY for proof in looked.step.proofs)
         if anew and not tx.accounts.signed_in(account.id, now):
             return None
+        remember = remembered.keep(world, tx, looked.sign_in, account.id, digest(device))
         facts: dict[str, Any] = {
             "proofs": [proof.factor for proof in looked.step.proofs],
             "device_class": DeviceClass.KNOWN if known else DeviceClass.UNKNOWN,
@@ -149,7 +157,7 @@ def finish(world: World, looked: Looked, held: Session | None = None) -> Opened 
         }
         world.record(tx, now, "sign_in", "done", account=account, source=source, **facts)
     _keep(world, _session(world, looked, digest(secret)), held)
-    return Opened(secret, device)
+    return Opened(secret, device, remember)
 
 
 def finished(world: World, transaction: str, browser: str, held: tuple[Session, Account] | None) -> Taken | Unfinished | None:

@@ -61,7 +61,7 @@ class SignIn:
     ``id`` is the digest of the identifier in the address, ``browser`` the digest of the cookie it is bound to.
     ``version`` guards the swap: of two answers at once, one is told to look again. ``finished``: a session came of it.
     ``told`` names the good news that the next page brings: "password_replaced", "pin_sent". ``challenge`` is what a
-    passkey must sign.
+    passkey must sign. ``remember`` is whether "remember me" was ticked; None where it was not asked.
     """
 
     id: str
@@ -77,6 +77,7 @@ class SignIn:
     recovering: Recovering | None = None
     told: str = ""
     challenge: str = field(default="", repr=False)
+    remember: bool | None = None
     version: int = 0
 
 

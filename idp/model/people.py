@@ -117,13 +117,17 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A browser that completed a sign-in for an account; ``digest`` is that of its cookie."""
+    """A browser that completed a sign-in for an account; ``digest`` is that of its cookie.
+
+    ``remembered`` is the digest of a second cookie, which the browser has since "remember me" was ticked; None: it was not.
+    """
 
     id: str
     account_id: str
     digest: str = field(repr=False)
     first_seen_at: datetime
     last_seen_at: datetime
+    remembered: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,9 @@ def _session(policy: Policy) -> Iterator[Finding]:
     if session.warn_before >= session.idle:
         what = f"{_span(session.warn_before)} is not shorter than the {_span(session.idle)} of session.idle"
         yield Finding("session.warn_before", what, "Lower it, or raise session.idle.", ("session.idle",))
+    if session.remember_me == "password_on_known_device":
+        what = "a device in the place of a password is not offered: the rest of the sign-in would reach no level alone"
+        yield Finding("session.remember_me", what, 'Write "username", which fills in the name only, or "off".')
 
 
 def _recovery(policy: Policy) -> Iterator[Finding]:

@@ -184,9 +184,11 @@ class Session:
         10, "Sessions of one account at once; the oldest ends when one more begins.", floor=1, ceiling=1000, source="ASVS 7.1.2"
     )
     remember_me: Literal["off", "username", "password_on_known_device"] = rule(
-        "off", "What a ticked “remember me” skips next time."
+        "off", "What a ticked “remember me” skips next time: typing the username. A device that skips the password is refused."
     )
-    welcome_cookie: bool = rule(False, "Greet a returning person by name on the same device.")
+    welcome_cookie: bool = rule(
+        False, "Greet a returning person by name on the same device, which tells the given name to whoever uses it."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,34 @@
 """How long a browser stays signed in, and which sessions still count."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from idp.model import Account, Session
+from idp.model import Account, AccountState, Session
 from idp.policies import policy
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What a sign-in page says of whoever signed in last at this device: each of the two may be ""."""
+
+    given_name: str = ""
+    username: str = ""
+
+
+def recalls(rules: policy.Session) -> bool:
+    """Whether a device is asked who signed in there last."""
+    return rules.welcome_cookie or rules.remember_me != "off"
+
+
+def recalled(account: Account, rules: policy.Session, *, ticked: bool) -> Recalled:
+    """What is said before anything is proved: the given name to welcome by, the username where it was ticked.
+
+    Of an account that staff have shut nothing is said: whoever holds the device now may be the reason.
+    """
+    if account.state is not AccountState.ACTIVE:
+        return Recalled()
+    welcomed, filled_in = rules.welcome_cookie, ticked and rules.remember_me != "off"
+    return Recalled(account.given_name if welcomed else "", account.username if filled_in else "")
 
 
 def expires_at(created_at: datetime, last_seen_at: datetime, rules: policy.Session) -> datetime:

@@ -96,6 +96,7 @@ def sign_in_document(sign_in: SignIn) -> str:
             **({"told": sign_in.told} if sign_in.told else {}),
             **({"recovering": _recovering_out(sign_in.recovering)} if sign_in.recovering else {}),
             **({"challenge": sign_in.challenge} if sign_in.challenge else {}),
+            **({"remember": sign_in.remember} if sign_in.remember is not None else {}),
         }
     )
 
@@ -117,6 +118,7 @@ def sign_in_from(id_: str, version: int, document: str) -> SignIn:
         recovering=_recovering_in(members["recovering"]) if "recovering" in members else None,
         told=members.get("told", ""),
         challenge=members.get("challenge", ""),
+        remember=members.get("remember"),
         version=version,
     )
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, case, delete, insert, null, select, update
 
 from idp.model import Device, Invitation
 from idp.store.statements import Repository, Statement, conflicting
@@ -10,15 +10,20 @@ from idp.store.tables import devices, invitations
 
 _d, _i = devices.c, invitations.c
 
-_KNOWN = Statement(
-    select(_d.id, _d.account_id, _d.digest, _d.first_seen_at, _d.last_seen_at).where(
-        _d.account_id == bindparam("account"), _d.digest == bindparam("cookie"), _d.last_seen_at > bindparam("since")
-    )
+_device = select(_d.id, _d.account_id, _d.digest, _d.first_seen_at, _d.last_seen_at, _d.remembered).where(
+    _d.digest == bindparam("cookie"), _d.last_seen_at > bindparam("since")
 )
+_KNOWN = Statement(_device.where(_d.account_id == bindparam("account")))
+_LAST = Statement(_device.order_by(_d.last_seen_at.desc()).limit(1))
 _REMEMBER = conflicting(
     lambda into: (statement := into(devices)).on_conflict_do_update(
         index_elements=[_d.account_id, _d.digest], set_={"last_seen_at": statement.excluded.last_seen_at}
     )
+)
+_FILL_IN = Statement(
+    update(devices)
+    .where(_d.digest == bindparam("cookie"))
+    .values(remembered=case((_d.account_id == bindparam("account"), bindparam("mark", type_=_d.remembered.type)), else_=null()))
 )
 _FORGET_ALL = Statement(delete(devices).where(_d.account_id == bindparam("account"), _d.id != bindparam("kept")))
 
@@ -44,6 +49,15 @@ class Devices(Repository):
         sought = {"account": account_id, "cookie": digest, "since": now - lifetime}
         row = self._link.first(_KNOWN, sought)
         return None if row is None else Device(*row)
+
+    def last(self, digest: str, now: datetime, lifetime: timedelta) -> Device | None:
+        """The device as that of whoever signed in there last, if that was within ``lifetime``."""
+        row = self._link.first(_LAST, {"cookie": digest, "since": now - lifetime})
+        return None if row is None else Device(*row)
+
+    def fill_in(self, digest: str, account_id: str, mark: str | None) -> None:
+        """Remember one person at the device by ``mark``, the digest of a cookie, and nobody else there; None: nobody at all."""
+        self._link.run(_FILL_IN, {"cookie": digest, "account": account_id, "mark": mark})
 
     def remember(self, device: Device) -> None:
         """Record the device; of one known already, only when it was last seen."""

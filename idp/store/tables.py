@@ -103,7 +103,10 @@ devices = Table(
     Column("digest", String, nullable=False),
     Column("first_seen_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
+    Column("remembered", String),
     Index(None, "account_id", "digest", unique=True),
+    # Whose device this is, where nobody has said yet who they are.
+    Index(None, "digest"),
 )
 
 invitations = Table(

@@ -63,7 +63,7 @@ def field_of(step: Step, fault: str) -> str:
 
 
 def _password(world: World, looked: Looked, values: Values) -> Result:
-    return sign_in.password(world, looked, values["username"], values["password"])
+    return sign_in.password(world, looked, values["username"], values["password"], remember=bool(values["remember"]))
 
 
 def _pin(world: World, looked: Looked, values: Values) -> Result:

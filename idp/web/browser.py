@@ -73,6 +73,10 @@ class Cookies:
         """Remember the language chosen until the browser closes: then a client's wish and the browser's own count again."""
         self._set(response, "language", locale, None)
 
+    def carried(self, request: Request, what: str) -> bool:
+        """Whether the browser sends a cookie of this name, whatever it says."""
+        return self.name(what) in request.cookies
+
     def forget(self, response: Response, what: str) -> None:
         """Take a cookie back."""
         response.delete_cookie(self.name(what), path="/", secure=self.secure, httponly=True, samesite="Lax")

@@ -27,6 +27,7 @@ class UsernameAndPassword(_Form):
 
     username = _text()
     password = _text()
+    remember = fields.String(load_default="")
 
 
 class OnePin(_Form):

@@ -72,6 +72,7 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
         "recoverable": (),
         "recovery_href": None,
         "replacing": False,
+        "remember": None,
         "request_id": "",
         "retry_href": None,
         "sign_in_href": None,
@@ -80,6 +81,7 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
         "transaction": "",
         "until": None,
         "values": MappingProxyType({}),
+        "welcome": "",
         "why": "",
     }
 )

@@ -14,7 +14,7 @@ from idp.flows.sign_in import Gone
 from idp.language import format_instant
 from idp.model import Ask, Client
 from idp.policies.steps import AskUsernameAndPassword, ChooseQuestion, Done, GiveConsent, Refused
-from idp.web import forms
+from idp.web import forms, remembering
 from idp.web.answers import ANSWERS, PASSKEY, Result, field_of
 from idp.web.house import DEVICE_AGE, House
 from idp.web.pages import name_of, page_for, ways_back
@@ -88,6 +88,7 @@ class Door:
             context["invitation_href"] = f"/invitation?{urlencode({'sign_in': looked.visit.transaction})}"
             if typed := request.form.get("username"):
                 context["values"] = {"username": typed[:128]}
+            context |= remembering.shown(self.house, looked, context)
         if isinstance(looked.step, ChooseQuestion) and request.method == "POST":
             context["values"] = {"question": request.form.get("question", "")[:64]}
         address = f"/sign-in/{quote(looked.visit.transaction)}"
@@ -136,6 +137,7 @@ class Door:
         if opened is not None:
             self.house.cookies.give(answer, "session", opened.session)
             self.house.cookies.give_signed(answer, "device", opened.device, DEVICE_AGE)
+            remembering.give(self.house, answer, opened.remember)
         return answer
 
     def _onward(self, looked: Looked) -> str:

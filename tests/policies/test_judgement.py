@@ -50,6 +50,7 @@ ROWS: list[tuple[dict[str, dict[str, Any]], str, str, str]] = [
     ({"inactivity": {"expire_after": 120 * DAY}}, "inactivity.expire_after", "120d is not longer than the 120d", "Raise it"),
     ({"inactivity": {"in_force_since": "2026-02-30"}}, "inactivity.in_force_since", "not a date", "YYYY-MM-DD"),
     ({"inactivity": {"in_force_since": "20260201"}}, "inactivity.in_force_since", "not a date", "YYYY-MM-DD"),
+    ({"session": {"remember_me": "password_on_known_device"}}, "session.remember_me", "is not offered", 'Write "username"'),
     ({"inactivity": {"activity": ()}}, "inactivity.activity", "nothing counts", "sign_in"),
     ({"inactivity": {"activity": ("refresh",)}}, "inactivity.activity", "signing in does not count", "sign_in"),
     ({"inactivity": {"reactivate_by": ()}}, "inactivity.reactivate_by", "nothing reactivates", "email_code"),

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from idp.model import Factor, Proof, Session
+from idp.model import AccountState, Factor, Proof, Session
 from idp.policies import sessions
 from idp.policies.policy import Change
 from idp.policies.policy import Session as Rules
@@ -38,3 +38,25 @@ def test_a_session_ends_when_nothing_is_done(after, counts):
 def test_where_the_rest_may_stay_open_a_session_outlives_the_secret_it_began_with():
     replaced = account(credentials=(credential(Factor.PASSWORD, set_at=NOW + SECOND),), sessions_valid_from=NOW - DAY)
     assert sessions.counts(SESSION, replaced, RULES, NOW + MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("rules", "ticked", "said"),
+    [
+        ({}, True, ("", "")),
+        ({"welcome_cookie": True}, True, ("Maria", "")),
+        ({"remember_me": "username"}, True, ("", "Maria.Rossi")),
+        ({"remember_me": "username"}, False, ("", "")),
+        ({"remember_me": "username", "welcome_cookie": True}, True, ("Maria", "Maria.Rossi")),
+        ({"remember_me": "username", "welcome_cookie": True}, False, ("Maria", "")),
+    ],
+)
+def test_a_device_says_what_policy_and_the_tick_allow(rules, ticked, said):
+    assert sessions.recalled(account(), Rules(**rules), ticked=ticked) == sessions.Recalled(*said)
+    assert sessions.recalls(Rules(**rules)) is bool(rules)
+
+
+@pytest.mark.parametrize("state", [state for state in AccountState if state is not AccountState.ACTIVE])
+def test_a_device_says_nothing_of_an_account_that_is_shut(state):
+    rules = Rules(remember_me="username", welcome_cookie=True)
+    assert sessions.recalled(account(state=state), rules, ticked=True) == sessions.Recalled()

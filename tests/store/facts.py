@@ -86,6 +86,7 @@ def sign_in(**facts: Any) -> SignIn:
         recovering=Recovering(Lost.PASSWORD, "a1", ("answer", "email_code"), "first_school", PROOFS, sent=True),
         told="pin_sent",
         challenge="c1",
+        remember=True,
     )
     return dataclasses.replace(whole, **facts)
 

@@ -19,6 +19,40 @@ def test_devices_are_known_for_their_lifetime(store: Store):
         assert tx.devices.known("a1", "cookie", NOW, DAY) is None
 
 
+def test_a_device_is_that_of_whoever_signed_in_last_and_remembers_one_person(store: Store):
+    with store.begin() as tx:
+        tx.accounts.add(account(), "ada")
+        tx.accounts.add(account(id="a2", username="bob"), "bob")
+        assert tx.devices.last("cookie", NOW, DAY) is None
+        tx.devices.remember(device())
+        tx.devices.remember(device(id="d2", account_id="a2", last_seen_at=NOW + SECOND))
+        tx.devices.remember(device(id="d3", account_id="a2", digest="other"))
+        assert tx.devices.last("cookie", NOW + DAY, DAY) == device(id="d2", account_id="a2", last_seen_at=NOW + SECOND)
+        assert tx.devices.last("cookie", NOW + DAY + SECOND, DAY) is None
+        tx.devices.fill_in("cookie", "a1", "mark")
+        tx.devices.fill_in("other", "a2", "theirs")
+        assert tx.devices.known("a1", "cookie", NOW, DAY) == device(remembered="mark")
+        tx.devices.fill_in("cookie", "a2", "newer")
+        assert tx.devices.known("a1", "cookie", NOW, DAY) == device()
+        last = tx.devices.last("cookie", NOW, DAY)
+        assert last is not None
+        assert (last.account_id, last.remembered) == ("a2", "newer")
+        tx.devices.fill_in("cookie", "a2", None)
+        assert tx.devices.last("cookie", NOW, DAY) == device(id="d2", account_id="a2", last_seen_at=NOW + SECOND)
+        other = tx.devices.last("other", NOW, DAY)
+        assert other is not None
+        assert other.remembered == "theirs"
+
+
+def test_signing_in_again_leaves_what_the_device_remembers(store: Store):
+    with store.begin() as tx:
+        tx.accounts.add(account(), "ada")
+        tx.devices.remember(device())
+        tx.devices.fill_in("cookie", "a1", "mark")
+        tx.devices.remember(device(last_seen_at=NOW + HOUR))
+        assert tx.devices.last("cookie", NOW, DAY) == device(last_seen_at=NOW + HOUR, remembered="mark")
+
+
 def test_an_account_has_one_live_invitation(store: Store):
     with store.begin() as tx:
         tx.accounts.add(account(), "ada")

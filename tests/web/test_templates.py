@@ -112,6 +112,9 @@ def _samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "sign-in-wrong", "sign_in", start | typed | {"errors": ("wrong",)}
     yield "sign-in-required", "sign_in", start | typed | {"fields": {"password": ("required",)}}
     yield "sign-in-known", "sign_in", FORM | typed | {"known": True, "recovery_href": "/recover", "told": "password_replaced"}
+    hello = {"welcome": "Giulia", "remember": True}
+    yield "sign-in-welcome", "sign_in", start | typed | hello
+    yield "sign-in-remember-wrong", "sign_in", start | typed | {"remember": False, "errors": ("wrong",)}
     yield "sign-in-untested", "sign_in", start | {"browser_untested": True}
     yield "pin", "pin", FORM | {"length": 6, "back_href": "/sign-in", "pin_forgotten": True, "told": "pin_sent"}
     yield "pin-wrong", "pin", FORM | {"length": 6, "errors": ("wrong_pin",), "back_href": "/sign-in"}
