@@ -11,8 +11,6 @@ from idp.oauth import Finished, Pending
 from idp.policies.steps import Step
 from idp.web import House
 
-_CLEARED = '"cache", "storage"'
-
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
@@ -45,9 +43,7 @@ class Entrance:
 
     def forget(self, response: Response) -> Response:
         """Take the session's cookie back, and what the browser may have kept of its pages."""
-        self.house.cookies.forget(response, "session")
-        response.headers["Clear-Site-Data"] = _CLEARED
-        return response
+        return self.house.part(response)
 
     @staticmethod
     def _pending(facts: SignIn, step: Step) -> Pending:
@@ -66,7 +62,7 @@ class FrontPages:
 
     def form_post(self, action: str, fields: Mapping[str, str]) -> Response:
         """The answer to the client, posted by the browser (OAuth 2.0 Form Post Response Mode)."""
-        return self.house.page("form_post.html", action=action, hidden=dict(fields), targets=(action,), here="")
+        return self.house.page("form_post.html", action=action, hidden=dict(fields), targets=(action,), here="", watch=None)
 
     def sign_out(self, request: Request, fields: Mapping[str, str], locale: str | None) -> Response:  # noqa: ARG002
         """Ask whether to sign out."""
@@ -99,4 +95,5 @@ class FrontPages:
             client_name=client.name if client else "",
             back_href=back,
             sign_in_href=home,
+            watch=None,
         )

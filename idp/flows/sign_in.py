@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from idp.flows import remembered, temporary
+from idp.flows import closing, remembered, temporary
 from idp.flows.attempt import Verdict, decoy, prove, target
 from idp.flows.facts import Looked, advance, see, turned, with_consent
 from idp.flows.world import World
@@ -156,7 +156,7 @@ def finish(world: World, looked: Looked, held: Session | None = None) -> Opened 
             "client": looked.sign_in.ask.client_id,
         }
         world.record(tx, now, "sign_in", "done", account=account, source=source, **facts)
-    _keep(world, _session(world, looked, digest(secret)), held)
+    _keep(world, looked, _session(world, looked, digest(secret)), held)
     return Opened(secret, device, remember)
 
 
@@ -178,8 +178,11 @@ def finished(world: World, transaction: str, browser: str, held: tuple[Session, 
     return Taken(taken, held[0], account) if taken is not None else None
 
 
-def usable_session(world: World, cookie: str) -> tuple[Session, Account] | None:
-    """The session a cookie opens and its account, if both still count; activity moves the session's end."""
+def usable_session(world: World, cookie: str, *, active: bool = True) -> tuple[Session, Account] | None:
+    """The session a cookie opens and its account, if both still count; activity moves the session's end.
+
+    Looking only, which is not being ``active``, moves nothing.
+    """
     now = world.clock()
     session = world.store.sessions.get(digest(cookie), now)
     if session is None:
@@ -191,8 +194,9 @@ def usable_session(world: World, cookie: str) -> tuple[Session, Account] | None:
         return None
     if standing(account, world.policy, now) is not Standing.ACTIVE:
         return None
-    if sessions.worth_touching(session, rules, now):
-        world.store.sessions.touch(session.id, now, sessions.expires_at(session.created_at, now, rules))
+    if active and sessions.worth_touching(session, rules, now):
+        session = replace(session, last_seen_at=now, expires_at=sessions.expires_at(session.created_at, now, rules))
+        world.store.sessions.touch(session.id, session.last_seen_at, session.expires_at)
     return session, account
 
 
@@ -215,19 +219,24 @@ def _reactivated(world: World, tx: Transaction, looked: Looked, account: Account
     return replace(account, reactivated_at=looked.now)
 
 
-def _keep(world: World, session: Session, held: Session | None) -> None:
-    """Keep the session, in the place of the one at hand: the same person's goes on, another's ends."""
+def _keep(world: World, looked: Looked, session: Session, held: Session | None) -> None:
+    """Keep the session, in the place of the one at hand: the same person's goes on, another's ends.
+
+    Where the account has more than policy allows, the oldest ends. What was bound to a session that ends, ends with it.
+    """
     if held is not None and held.account_id == session.account_id:
         going_on = replace(session, public_id=held.public_id, created_at=held.created_at)
         if world.store.sessions.replace(held.id, going_on):
             return
-    elif held is not None:
-        world.store.sessions.end(held.id)
-    world.store.sessions.put(session, world.policy.session.per_account)
+    replaced = world.store.sessions.end(held.id) if held is not None and held.account_id != session.account_id else None
+    evicted = world.store.sessions.put(session, world.policy.session.per_account)
+    closing.close(world, looked.now, [replaced] if replaced else [], source=looked.visit.source, why="replaced")
+    closing.close(world, looked.now, evicted, actor="policy", source=looked.visit.source, why="too_many")
 
 
 def _session(world: World, looked: Looked, session_id: str) -> Session:
     now, rules = looked.now, world.policy.session
     account_id = looked.sign_in.account_id or ""
     proofs = proving.still_true(looked.sign_in.proofs, looked.account) if looked.account else ()
-    return Session(session_id, world.vault.token(20), account_id, proofs, now, now, sessions.expires_at(now, now, rules))
+    ends, agent = sessions.expires_at(now, now, rules), looked.visit.source.agent
+    return Session(session_id, world.vault.token(20), account_id, proofs, now, now, ends, agent=agent)

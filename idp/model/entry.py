@@ -83,7 +83,10 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser signed in. ``id`` is the digest of the cookie's value, ``public_id`` the ``sid`` that clients see."""
+    """A browser signed in. ``id`` is the digest of the cookie's value, ``public_id`` the ``sid`` that clients see.
+
+    ``agent`` is the browser's family as it says, by which the person knows it again.
+    """
 
     id: str = field(repr=False)
     public_id: str
@@ -93,6 +96,7 @@ class Session:
     last_seen_at: datetime
     expires_at: datetime
     device: str = ""
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

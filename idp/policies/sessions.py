@@ -31,6 +31,18 @@ def recalled(account: Account, rules: policy.Session, *, ticked: bool) -> Recall
     return Recalled(account.given_name if welcomed else "", account.username if filled_in else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """When a session ends if nothing is done, and from when its person is warned.
+
+    ``absolute`` where being active does not move the end any more.
+    """
+
+    at: datetime
+    warned_from: datetime
+    absolute: bool
+
+
 def expires_at(created_at: datetime, last_seen_at: datetime, rules: policy.Session) -> datetime:
     """The end of a session: idle or absolute, whichever comes first (ASVS 5.0 7.3)."""
     return min(last_seen_at + rules.idle, created_at + rules.absolute)
@@ -41,9 +53,15 @@ def counts(session: Session, account: Account, rules: policy.Session, now: datet
 
     A secret that is replaced cuts, unless policy lets the person choose and they chose to stay signed in elsewhere.
     """
-    if now >= min(session.expires_at, expires_at(session.created_at, session.last_seen_at, rules)):
+    if now >= ending(session, rules).at:
         return False
     return account.sessions_valid_from is None or session.created_at >= account.sessions_valid_from
+
+
+def ending(session: Session, rules: policy.Session) -> Ending:
+    """The end of a session under today's policy, which may be stricter than the one it began under."""
+    at = min(session.expires_at, expires_at(session.created_at, session.last_seen_at, rules))
+    return Ending(at, at - rules.warn_before, absolute=session.created_at + rules.absolute <= at)
 
 
 def ends_others(rules: policy.Change, *, wished: bool) -> bool:

@@ -147,15 +147,14 @@ def _recovering_in(members: dict[str, Any]) -> Recovering:
 
 def session_document(session: Session) -> str:
     """All of a session but its id and the two moments that every request moves."""
-    return encode(
-        {
-            "public": session.public_id,
-            "account": session.account_id,
-            "proofs": _proofs_out(session.proofs),
-            "created": micros(session.created_at),
-            "device": session.device,
-        }
-    )
+    members = {
+        "public": session.public_id,
+        "account": session.account_id,
+        "proofs": _proofs_out(session.proofs),
+        "created": micros(session.created_at),
+        "device": session.device,
+    }
+    return encode(members | {"agent": session.agent} if session.agent else members)
 
 
 def session_from(id_: str, document: str, last_seen_at: datetime, expires_at: datetime) -> Session:
@@ -170,6 +169,7 @@ def session_from(id_: str, document: str, last_seen_at: datetime, expires_at: da
         last_seen_at=last_seen_at,
         expires_at=expires_at,
         device=members["device"],
+        agent=members.get("agent", ""),
     )
 
 

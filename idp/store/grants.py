@@ -99,6 +99,10 @@ _REVOKE = _revoking(_g.id == bindparam("one"))
 _REVOKE_BY_HANDLE = _revoking(_g.handle == bindparam("named"))
 _REVOKE_SESSION = _revoking(_g.session == bindparam("sid"))
 _REVOKE_ACCOUNT = _revoking(_g.account_id == bindparam("account"))
+# What may outlive every session (offline access) belongs to none, and so to elsewhere.
+_REVOKE_ELSEWHERE = _revoking(
+    (_g.account_id == bindparam("account")) & ((_g.session != bindparam("sid")) | _g.session.is_(None))
+)
 _REVOKE_CLIENT = _revoking((_g.account_id == bindparam("account")) & (_g.client_id == bindparam("client")))
 
 _ALIVE = Statement(
@@ -205,6 +209,10 @@ class Grants(Repository):
     def revoke_account(self, account_id: str, now: datetime) -> list[Grant]:
         """End every family of an account."""
         return self._revoked(_REVOKE_ACCOUNT, {"account": account_id, "now": now})
+
+    def revoke_elsewhere(self, account_id: str, sid: str, now: datetime) -> list[Grant]:
+        """End every family of an account but those that end with the session ``sid``."""
+        return self._revoked(_REVOKE_ELSEWHERE, {"account": account_id, "sid": sid, "now": now})
 
     def revoke_client(self, account_id: str, client_id: str, now: datetime) -> list[Grant]:
         """End what one client holds of an account: its consent was withdrawn."""

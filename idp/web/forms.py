@@ -161,6 +161,12 @@ class NewPasskey(Current):
     name = fields.String(load_default="", validate=validate.Length(max=LONGEST))
 
 
+class OneSession(_Form):
+    """Which of the places where one is signed in."""
+
+    id = _text()
+
+
 class OnePasskey(Current):
     """The present password, and which passkey."""
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -11,8 +12,9 @@ from flask import Request, Response, g, request
 from idp.flows.facts import Visit
 from idp.flows.sign_in import usable_session
 from idp.flows.world import World
-from idp.language import Words
+from idp.language import Words, format_instant
 from idp.model import Account, Brand, Session, Source
+from idp.policies.sessions import Ending, ending
 from idp.web.browser import Cookies, agent_of
 from idp.web.rendering import Pages
 
@@ -34,6 +36,7 @@ _CSP = (
 )
 # The purpose of the token with which a page asks how strong a password is.
 METER = "password strength"
+_CLEARED = '"cache", "storage"'
 DEVICE_AGE = 400 * 24 * 3600
 _HERE_MAX = 512
 
@@ -83,6 +86,11 @@ class House:
         held: tuple[Session, Account] | None = g.session
         return held
 
+    def glance(self) -> tuple[Session, Account] | None:
+        """The session of this browser, looked at without being active: its end stays where it is."""
+        cookie = self.cookies.read(request, "session")
+        return usable_session(self.world, cookie, active=False) if cookie else None
+
     def token(self, purpose: str = "") -> str:
         """The token of this browser's forms."""
         return self.cookies.form_token(self.browser_secret(), purpose)
@@ -112,6 +120,7 @@ class House:
         context.setdefault("here", self.here())
         context.setdefault("csrf", self.token())
         context.setdefault("meter", self.token(METER))
+        context.setdefault("watch", self._watch(spoken))
         family, version = agent_of(request.headers.get("User-Agent", ""))
         untested = version < self.tested.get(family, 1 << 20) if self.tested else False
         body = self.pages.render(template, spoken, browser_untested=untested, request_id=self.request_id(request), **context)
@@ -130,6 +139,12 @@ class House:
         """See other: a form is never sent on (303, RFC 9700 4.12)."""
         headers = {"Location": address, "Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
         return self._dress(Response(status=303, headers=headers), None)
+
+    def part(self, response: Response) -> Response:
+        """Take the session's cookie back, and what the browser may have kept of its pages."""
+        self.cookies.forget(response, "session")
+        response.headers["Clear-Site-Data"] = _CLEARED
+        return response
 
     def error(self, status: int, name: str, detail: str = "", *, retry_href: str | None = None) -> Response:
         """An error as a page for people, with the way on and the contacts."""
@@ -150,6 +165,15 @@ class House:
         address = quote(request.path) + (f"?{urlencode(kept)}" if kept else "")
         return address if len(address) <= _HERE_MAX else quote(request.path[:_HERE_MAX])
 
+    def _watch(self, spoken: str) -> dict[str, Any] | None:
+        """What a page for someone signed in tells of the session's end; nothing on a page that asked for no session."""
+        held: tuple[Session, Account] | None = g.get("session")
+        if held is None:
+            return None
+        now, end = self.world.clock(), ending(held[0], self.world.policy.session)
+        moment = format_instant(end.at, spoken, held[1].zone, now)
+        return {**left(end, now), "moment": moment, "token": self.token(held[0].public_id)}
+
     def _dress(self, response: Response, spoken: str | None) -> Response:
         if g.get("browser_new"):
             self.cookies.give_signed(response, "browser", g.browser)
@@ -157,6 +181,12 @@ class House:
         if spoken and "ui_locales" in request.args and spoken != self.cookies_language():
             self.cookies.give_language(response, spoken)
         return response
+
+
+def left(end: Ending, now: datetime) -> dict[str, Any]:
+    """The whole seconds that are left of a session, and until its person is warned."""
+    seconds = [max(0, int((moment - now).total_seconds())) for moment in (end.at, end.warned_from)]
+    return {"ends_in": seconds[0], "warn_in": seconds[1], "absolute": end.absolute}
 
 
 def _origins(targets: Iterable[str]) -> Iterable[str]:

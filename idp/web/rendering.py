@@ -81,6 +81,7 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
         "transaction": "",
         "until": None,
         "values": MappingProxyType({}),
+        "watch": None,
         "welcome": "",
         "why": "",
     }

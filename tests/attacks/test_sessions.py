@@ -5,8 +5,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from httpx import Response
 
 from idp.flows import assist
+from idp.model import Session
 from tests.harness import House
 from tests.people import Page, Person
 
@@ -75,8 +77,41 @@ def sign_out(person: Person) -> Page:
     return person.fill(person.open("/logout"))
 
 
+def sessions_of(house: House, person: Person) -> list[Session]:
+    return house.world.store.sessions.of_account(person.account.id, house.clock())
+
+
+def end_session(person: Person, public_id: str) -> Response:
+    """What the list of My Profile answers to this browser that names a session."""
+    token = person.open("/profile/sessions").forms["/profile/sessions/others"]["csrf"]
+    return person.client.post("/profile/sessions/end", data={"csrf": token, "id": public_id})
+
+
+def end_from_elsewhere(house: House, person: Person) -> None:
+    other = person.elsewhere()
+    other.sign_in()
+    assert end_session(other, sessions_of(house, person)[0].public_id).status_code == 303
+
+
+def leave_elsewhere(person: Person, way: str) -> None:
+    other = person.elsewhere()
+    other.sign_in()
+    other.press(other.open("/profile/sessions"), f"/profile/sessions/{way}")
+
+
+def change_password(person: Person) -> None:
+    other = person.elsewhere()
+    other.sign_in()
+    new = person.new_password
+    other.fill(other.open("/profile/password"), current=person.password, password=new, password_again=new)
+
+
 ENDS: dict[str, Callable[[House, Person], object]] = {
     "sign-out": lambda _, person: sign_out(person),
+    "ended from elsewhere": end_from_elsewhere,
+    "everywhere else": lambda _, person: leave_elsewhere(person, "others"),
+    "everywhere": lambda _, person: leave_elsewhere(person, "all"),
+    "password changed": lambda _, person: change_password(person),
     "blocked": lambda house, person: assist.change_state(house.world, person.username, assist.Act.BLOCK, "test"),
     "closed": lambda house, person: assist.change_state(house.world, person.username, assist.Act.CLOSE, "test"),
     "idle": lambda house, _: house.clock.move(minutes=30),
@@ -161,6 +196,8 @@ FORMS = {
     *(f"/profile/{what}/confirm" for what in ("email", "mobile")),
     *(f"/profile/second-factor/{what}" for what in ("app", "remove-app", "passkey", "remove-passkey", "codes")),
     *(f"/profile/second-factor/{what}/confirm" for what in ("app", "passkey")),
+    "/session",
+    *(f"/profile/sessions/{what}" for what in ("end", "others", "all")),
 }
 # Where a POST without proof of its origin may go: machines prove themselves otherwise, and these only pass a request on.
 MACHINES = {"/token", "/introspect", "/revoke", "/userinfo"}
@@ -310,6 +347,60 @@ def test_s08_an_account_has_ten_sessions_at_most_and_the_oldest_goes(house: Hous
         browser.sign_in()
         house.clock.move(seconds=1)
     assert [browser.signed_in() for browser in browsers] == [False, *[True] * 10]
+
+
+def test_s08_what_was_bound_to_a_session_that_had_to_go_goes_with_it(house: House) -> None:
+    person = house.customer()
+    issued = person.tokens(scope="openid billing:read")
+    for _ in range(10):
+        house.clock.move(seconds=1)
+        person.elsewhere().sign_in()
+    assert not person.signed_in()
+    assert house.introspect(issued["access_token"]) == {"active": False}
+    assert house.refresh(issued["refresh_token"]).status_code == 400
+    (told,) = house.audit("session.ended", person.account)
+    assert (told.actor, told.facts["why"], told.facts["grants"]) == ("policy", "too_many", 1)
+
+
+def test_s08_what_was_bound_to_another_person_s_session_in_this_browser_goes_with_it(house: House) -> None:
+    person, other = house.customer(), house.customer()
+    issued = person.tokens(scope="openid billing:read")
+    other.client.cookies = person.client.cookies
+    other.walk(other.ask(prompt="login"))
+    assert other.signed_in()
+    assert sessions_of(house, person) == []
+    assert house.introspect(issued["access_token"]) == {"active": False}
+
+
+def test_s08_nobody_ends_or_sees_another_s_session_whatever_they_name(house: House) -> None:
+    owner, thief = house.customer(), house.customer()
+    owner.sign_in()
+    thief.sign_in()
+    (theirs,) = sessions_of(house, owner)
+    for named in (theirs.public_id, theirs.id, owner.account.id, "", "x", "*", "' OR 1=1 --", "a\x00b", "x" * 4096):
+        assert end_session(thief, named).status_code == 404, named
+        assert owner.signed_in()
+        assert thief.signed_in()
+    for name in ("account", "account_id", "username"):
+        token = thief.open("/profile/sessions").forms["/profile/sessions/others"]["csrf"]
+        for way in ("others", "all"):
+            thief.client.post(f"/profile/sessions/{way}", data={"csrf": token, name: owner.account.id})
+            assert owner.signed_in(), (name, way)
+        thief.sign_in()
+    assert theirs.public_id not in thief.open("/profile/sessions").response.text
+    assert not house.audit("session.ended", owner.account)
+
+
+def test_s08_the_list_shows_no_identifier_that_opens_anything(house: House) -> None:
+    person = house.customer()
+    there = person.elsewhere()
+    person.sign_in()
+    there.sign_in()
+    shown = person.open("/profile/sessions").response.text
+    for one in sessions_of(house, person):
+        assert one.id not in shown
+        assert carrying(house, f"{SESSION}={one.public_id}").status == 303
+    assert (cookie(there, SESSION) or "") not in shown
 
 
 def test_s10_consent_is_asked_once_for_what_was_given_and_again_for_more_and_not_for_others(house: House) -> None:

@@ -1,5 +1,6 @@
 """Which sessions count, for how long, and what a change ends elsewhere."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -60,3 +61,25 @@ def test_a_device_says_what_policy_and_the_tick_allow(rules, ticked, said):
 def test_a_device_says_nothing_of_an_account_that_is_shut(state):
     rules = Rules(remember_me="username", welcome_cookie=True)
     assert sessions.recalled(account(state=state), rules, ticked=True) == sessions.Recalled()
+
+
+@pytest.mark.parametrize(
+    ("used", "at", "absolute"),
+    [
+        (0, 30, False),
+        (29, 59, False),
+        (12 * 60 - 31, 12 * 60 - 1, False),
+        (12 * 60 - 30, 12 * 60, True),
+        (12 * 60 - 1, 12 * 60, True),
+    ],
+)
+def test_an_ending_tells_when_whom_to_warn_and_whether_activity_moves_it(used, at, absolute):
+    seen = NOW + used * MINUTE
+    session = replace(SESSION, last_seen_at=seen, expires_at=sessions.expires_at(NOW, seen, RULES))
+    end = sessions.ending(session, RULES)
+    assert end == sessions.Ending(NOW + at * MINUTE, NOW + (at - 2) * MINUTE, absolute=absolute)
+
+
+def test_a_policy_that_became_stricter_counts_for_sessions_that_began_before():
+    assert sessions.ending(SESSION, replace(RULES, idle=5 * MINUTE)).at == NOW + 5 * MINUTE
+    assert sessions.ending(SESSION, replace(RULES, idle=60 * MINUTE)).at == NOW + 30 * MINUTE

@@ -101,6 +101,7 @@ def session(id_: str = "x1", **facts: Any) -> Session:
         last_seen_at=NOW,
         expires_at=NOW + 30 * MINUTE,
         device="d1",
+        agent="firefox",
     )
     return dataclasses.replace(whole, **facts)
 

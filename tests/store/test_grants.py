@@ -121,6 +121,16 @@ def test_many_are_revoked_at_once(store: Store):
         assert tx.grants.revoke_account("a1", NOW) == []
 
 
+def test_everything_elsewhere_ends_but_what_is_bound_to_one_session(store: Store):
+    facts = ({"session": "s1"}, {"session": "s2"}, {"session": None}, {"session": "s3", "account_id": "a2"})
+    with store.begin() as tx:
+        for number, more in enumerate(facts):
+            tx.grants.open(grant(id=f"g{number}", **more), code(digest=f"c{number}", grant_id=f"g{number}"))
+        assert {one.id for one in tx.grants.revoke_elsewhere("a1", "s1", NOW)} == {"g1", "g2"}
+        assert tx.grants.revoke_elsewhere("a1", "s1", NOW) == []
+        assert {one.id for one in tx.grants.revoke_account("a1", NOW)} == {"g0"}
+
+
 def test_alive_tells_of_grant_account_and_denial(store: Store):
     opened(store)
     with store.begin() as tx:

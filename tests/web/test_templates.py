@@ -156,6 +156,8 @@ def _samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "home", "home", FORM | {"name": "Giulia", "portals": portals}
     yield from _profile_samples()
     yield "sign-out", "sign_out", FORM | {"back_href": "/"}
+    yield "signed-out-over", "signed_out", {"why": "over", "sign_in_href": "/sign-in"}
+    yield "signed-out-everywhere", "signed_out", {"why": "everywhere", "sign_in_href": "/sign-in"}
     yield "signed-out", "signed_out", {"client_name": "My Account", "back_href": "http://localhost:8081/", "sign_in_href": "/"}
     for status, name in PROBLEMS:
         said = {"detail": "redirect_uri is not registered <script>", "request_id": "01JD7Q4V9K"}
@@ -181,6 +183,14 @@ def _profile_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "profile-changed", "profile", whole | few | {"told": "email_changed"}
     bare = {"account": giulia, "since": {}, "strong": (), "told": "pin_changed"}
     yield "profile-bare", "profile", whole | bare
+    places = [
+        {"id": "s1", "agent": "safari", "here": True, "began": "14:35", "used": "15:02"},
+        {"id": "s2", "agent": "other", "here": False, "began": "1 March, 09:10", "used": "10:00"},
+    ]
+    yield "sessions", "sessions", FORM | {"places": places, "told": "others_ended"}
+    watch = {"ends_in": 1740, "warn_in": 1620, "absolute": False, "moment": "15:05", "token": "c5rf"}
+    yield "sessions-csrf", "sessions", FORM | {"places": places[:1], "errors": ("csrf",), "watch": watch}
+    yield "home-watched", "home", FORM | {"name": "Giulia", "portals": (), "watch": watch | {"absolute": True}}
     own = FORM | {"username": "giulia.conti", "choose": False}
     password = own | {"min_length": 8, "max_length": 128, "letters_and_digits": False}
     yield "change-password", "change_password", password

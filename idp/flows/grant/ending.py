@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from idp.flows.closing import close_one
 from idp.flows.grant.facts import record
 from idp.flows.grant.worth import family
 from idp.flows.world import World
@@ -32,8 +33,7 @@ def end_session(world: World, session: Session, *, actor: str = "person") -> Non
     """Sign a browser out, and end the grants that end with it."""
     now = world.clock()
     with world.store.begin() as tx:
-        ended = tx.grants.revoke_session(session.public_id, now)
-        world.record(tx, now, "session.ended", "done", account=session.account_id, actor=actor, grants=len(ended))
+        close_one(world, tx, now, session, actor=actor)
     world.store.sessions.end(session.id)
 
 
