@@ -1,4 +1,4 @@
-"""Pages: the templates of every language compiled at start, and the static files under the digest of their content.
+"""Pages: the templates of every language, compiled when first shown, and the static files under the digest of their content.
 
 A page is rendered from values alone. Each environment is bound to one language and one brand, so that nothing is looked
 up twice; the brand's colours are judged here, so that no operator can choose an unreadable page.
@@ -89,7 +89,7 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
 
 
 class Pages:
-    """Every page in every language, in one brand. A template that does not compile stops the start."""
+    """Every page in every language, in one brand. Compiling all of them would be a third of the start: a test does that."""
 
     def __init__(
         self, words: Words, brand: Brand, templates: Path = HERE / "templates", static: Path = HERE / "static"
@@ -147,6 +147,17 @@ class _Spoken(Environment):
         return super()._generate(self._folding.visit(source), name, filename, defer_init)
 
 
+class _Compiled(dict[str, Template]):
+    """Pages by name, each compiled when it is first asked for."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__()
+        self._environment = environment
+
+    def __missing__(self, name: str) -> Template:
+        return self.setdefault(name, self._environment.get_template(name))
+
+
 class _Folding(NodeTransformer):
     """Replaces ``_("…")`` by its translation, and calls of ``settled`` functions with a constant by their result."""
 
@@ -190,7 +201,7 @@ def _spoken(words: Words, brand: Brand, templates: Path, locale: str, addresses:
         environment.settled.update({name: macros[name] for name in _SETTLED & macros.keys()})
     for piece in _PIECES:
         environment.globals[piece] = Markup(environment.get_template(f"_{piece}.html").render())  # noqa: S704 - a template's
-    return {name: environment.get_template(name) for name in environment.list_templates(filter_func=_is_page)}
+    return _Compiled(environment)
 
 
 def brand_css(brand: Brand) -> bytes:
@@ -285,7 +296,3 @@ def _remembered(macro: Macro) -> Callable[..., Markup]:
         return Markup(macro(*values, **named).strip())  # noqa: S704 - a macro escapes what it is given
 
     return remembered
-
-
-def _is_page(name: str) -> bool:
-    return name.endswith(".html") and "/" not in name and not name.startswith("_")
