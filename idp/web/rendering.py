@@ -106,7 +106,7 @@ class Pages:
 
     def render(self, template: str, locale: str, **context: Any) -> str:
         """The page, whole, in ``locale`` (or the default language where that one is not spoken)."""
-        spoken = self._templates.get(locale) or self._templates[self._default]
+        spoken = self._templates.get(locale, self._templates[self._default])
         return spoken[template].render(context)
 
     def static(self, name: str) -> str:
