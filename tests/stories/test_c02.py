@@ -296,10 +296,7 @@ def test_c02_where_policy_is_off_there_is_no_box_and_no_cookie(house: House) -> 
     assert "Max-Age=0" in said
 
 
-def test_c02_what_was_remembered_before_the_policy_changed_is_not_told(
-    rememberer: House, new_house: Callable[..., House]
-) -> None:
-    """Another house has another key: a cookie of one is none of the other's."""
+def test_c02_the_cookies_of_another_house_say_nothing(rememberer: House, new_house: Callable[..., House]) -> None:
     other = new_house(policy=law)
     person = rememberer.customer()
     sign_in(person, tick=True)
