@@ -159,7 +159,7 @@ def test_several_workers_are_counted_together_and_a_dead_one_is_replaced(install
     time.sleep(2)
     assert all(installation.get("/healthz")[0] == 200 for _ in range(20))
     process.send_signal(signal.SIGTERM)
-    process.wait(15)
+    process.wait(45)
 
 
 def slow_body(installation: Installation) -> socket.socket:
