@@ -111,3 +111,26 @@ def test_a14_without_javascript_each_page_says_when_the_session_ends(portal: Hou
     someone.goes(someone.says("Where you are signed in"))
     someone.press(someone.says("Sign out everywhere"))
     someone.stands(someone.says("You are signed out"), "143-everywhere")
+
+
+def test_a09_the_longest_time_is_told_as_such_and_cannot_be_put_off(
+    tmp_path_factory: pytest.TempPathFactory, visitor: Callable[..., Guest]
+) -> None:
+    def strict(policy: Policy) -> Policy:
+        known = brief(policy)
+        return replace(known, session=replace(known.session, absolute=timedelta(seconds=50)))
+
+    with open_house("sqlite", tmp_path_factory.mktemp("longest"), policy=strict) as house:
+        someone, person = visitor(), house.customer()
+        page = someone.page
+        page.goto(f"{house.url}/sign-in")
+        someone.password(person.username, PASSWORD)
+        someone.pin(PIN)
+        warned(someone, page)
+        expect(page.get_by_role("button", name=someone.says("Stay signed in"))).to_have_count(0)
+        assert not someone.faults()
+        page.get_by_role("button", name=someone.says("I understand")).click()
+        calm(page)
+        house.clock.move(minutes=1)
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        someone.stands(someone.says("You have been signed out"))
