@@ -15,7 +15,7 @@ from idp.flows.world import World
 from idp.model import Account, Changed, Credential, Factor, OneTimeCode, Passkey, Purpose, Source
 from idp.policies import credentials, proving
 from idp.store import Transaction
-from idp.vault import passkeys
+from idp.vault import apps, passkeys
 
 # Groups of four letters and digits, 20 bits each: 60 bits of chance, and few tries.
 _GROUPS: Final = 3
@@ -42,7 +42,7 @@ class Kept:
 def app_code(world: World, account: Account, typed: str, now: datetime) -> bool:
     """Whether the authenticator app shows this code now; its time step, and those before it, are used up by this."""
     held = account.credential(Factor.TOTP)
-    step = world.vault.totp_step(held.hash, typed, now) if held is not None else None
+    step = apps.step_of(world.vault, held.hash, typed, now) if held is not None else None
     if step is None:
         return False
     with world.store.begin() as tx:
@@ -89,7 +89,7 @@ def key_to_confirm(world: World, account: Account, holder: str, now: datetime, *
     known = None if fresh else pending_key(world, account, holder, now)
     if known is not None:
         return known
-    key, sealed = world.vault.totp_key()
+    key, sealed = apps.new_key(world.vault)
     mark = _mark(world, account, holder)
     with world.store.begin() as tx:
         tx.one_time_codes.put(OneTimeCode(account.id, Purpose.TOTP, mark, now, now + PENDING, sealed.encode()))
@@ -112,7 +112,7 @@ def confirmed(world: World, account: Account, holder: str, typed: str, now: date
     if found is None or found.digest != _mark(world, account, holder):
         return None
     sealed = found.value.decode()
-    step = world.vault.totp_step(sealed, typed, now)
+    step = apps.step_of(world.vault, sealed, typed, now)
     return Credential(Factor.TOTP, sealed, now, last_step=step) if step is not None else None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from idp.model import Account, AccountState, Credential, Factor
 from idp.store.codec import decode, encode, storable
@@ -52,7 +52,6 @@ _PAGE = Statement(
         _a.id.in_(select(_a.id).where(_a.id > bindparam("after")).order_by(_a.id).limit(bindparam("limit")).scalar_subquery())
     ).order_by(_a.id)
 )
-_COUNT = Statement(select(func.count()).select_from(accounts))
 
 _ADD = conflicting(lambda into: into(accounts).on_conflict_do_nothing(index_elements=[_a.username_key]))
 _ADD_CREDENTIAL = Statement(insert(credentials))
@@ -234,10 +233,6 @@ class Accounts(Repository):
         if not storable(email):
             return []
         return _accounts_of(self._link.all(_BY_EMAIL, {"key": email_key(email)}))
-
-    def count(self) -> int:
-        """How many accounts there are, whatever their state."""
-        return int(self._link.all(_COUNT, {})[0][0])
 
     def set_state(self, account_id: str, state: AccountState, now: datetime) -> None:
         """Put the account into a state."""

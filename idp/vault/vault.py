@@ -8,10 +8,8 @@ import secrets
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime
 from typing import Any
 
-import pyotp
 from cryptography.fernet import Fernet
 
 from idp.vault.breached import Breached
@@ -121,20 +119,6 @@ class Vault:
     def same(one: str, other: str) -> bool:
         """Whether two texts are equal, in time that does not tell where they differ."""
         return hmac.compare_digest(one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass"))
-
-    # Authenticator apps
-
-    def totp_key(self) -> tuple[str, str]:
-        """A new key for an authenticator app: as the app takes it (base32), and sealed."""
-        key = pyotp.random_base32()
-        return key, self.seal(key.encode()).decode()
-
-    def totp_step(self, sealed: str, typed: str, now: datetime) -> int | None:
-        """The time step whose code this is: the present one or a neighbour (RFC 6238 5.2); None if it is none of theirs."""
-        totp = pyotp.TOTP(self.open(sealed.encode()).decode())
-        present = int(now.timestamp()) // totp.interval
-        code = "".join(typed[:16].split())
-        return next((step for step in (present, present - 1, present + 1) if self.same(totp.generate_otp(step), code)), None)
 
     # Encryption at rest
 

@@ -13,6 +13,7 @@ from idp.flows import keeping
 from idp.flows.keeping import By
 from idp.model import Credential, Factor, Source
 from idp.policies.policy import RecoveryMethod
+from idp.vault import apps
 from tests.harness import House
 from tests.people import NEW_PASSWORD, PASSWORD, Page, Person
 from tests.recoveries import templates
@@ -305,7 +306,7 @@ def test_r20_what_was_sent_before_a_cut_works_no_more(new_house: Houses, kind: s
 
 def test_r26_a_reset_passes_no_second_factor(new_house: Houses, kind: str) -> None:
     house = new_house(kind, policy=BY_CODE)
-    key, sealed = house.vault.totp_key()
+    key, sealed = apps.new_key(house.vault)
     owner = house.customer()
     with house.world.store.begin() as tx:
         tx.accounts.set_credential(owner.account.id, Credential(Factor.TOTP, sealed, house.clock()))

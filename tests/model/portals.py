@@ -15,7 +15,7 @@ from idp.model import Account, AccountState, Credential, Factor, Letter, Lost
 from idp.policies import credentials, recovery
 from idp.policies.policy import Pin, Policy, Recovery, RecoveryMethod, Registration, SecondFactor, StepUp
 from idp.store import open_store
-from idp.vault import Hasher, HashPool, Vault
+from idp.vault import Hasher, HashPool, Vault, apps
 from tests.harness import settings_of
 from tests.servers import fresh_urls
 
@@ -162,7 +162,7 @@ class Portal:
             hashed = self.world.vault.hash(credentials.prepare(factor, secrets[which]))
             held.append(Credential(factor, hashed, now, question="first_school" if factor is Factor.ANSWER else None))
         if self.policy.second_factor.required:
-            self.keys[username], sealed = self.world.vault.totp_key()
+            self.keys[username], sealed = apps.new_key(self.world.vault)
             held.append(Credential(Factor.TOTP, sealed, now))
         account = Account(
             id=f"acc_{username}",

@@ -45,7 +45,7 @@ def test_a_taken_name_leaves_the_transaction_standing(store: Store):
         tx.accounts.add(account(), "ada")
         with pytest.raises(Taken):
             tx.accounts.add(account(id="a2", username="ADA"), "ada")
-        assert tx.accounts.count() == 1
+        assert len(tx.accounts.list()) == 1
     with store.read() as tx:
         assert tx.accounts.by_id("a2") is None
 
@@ -88,7 +88,7 @@ def test_a_rolled_back_change_never_was(store: Store):
         tx.accounts.add(account(), "ada")
         _ = 1 / 0
     with store.read() as tx:
-        assert tx.accounts.count() == 0
+        assert len(tx.accounts.list()) == 0
 
 
 def test_credentials_are_replaced_and_remembered(store: Store):
