@@ -22,7 +22,9 @@ def test_the_meter_explains_itself(chromium: Browser, new_house: Callable[..., H
     heard: list[str] = []
 
     def hear(message: ConsoleMessage) -> None:
-        heard.append(message.text)
+        # Chromium's advice is not a fault: it would have a username beside the PIN, for a password manager to keep it.
+        if message.type in ("error", "warning"):
+            heard.append(message.text)
 
     context.on("console", hear)
     page = context.new_page()
