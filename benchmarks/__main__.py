@@ -16,7 +16,7 @@ from rich.table import Table
 from benchmarks import letters, unhashed
 from benchmarks.client import Client, basic, sign_in
 from benchmarks.processes import Server, configuration, free_port, serving
-from idp.app.composition import make_vault, make_world, record_policy
+from idp.app.composition import make_vault, make_world, put_in_force
 from idp.model import Account, AccountState, Credential, Factor
 from idp.settings import load
 from idp.vault import Vault
@@ -79,7 +79,7 @@ def seed(folder: Path, environ: Mapping[str, str], vault_of: Callable[..., Vault
     world = make_world(settings)
     vault = vault_of(settings)
     world.store.upgrade()
-    record_policy(world)
+    world = put_in_force(world)
     now = datetime.now(UTC)
     secrets = {Factor.PASSWORD: WHO[1], Factor.PIN: WHO[2], Factor.ANSWER: "greenfield"}
     account = Account(

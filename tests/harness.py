@@ -28,8 +28,9 @@ from idp.app.factory import create_app
 from idp.app.serving import fronted
 from idp.flows import invite
 from idp.flows.world import World
-from idp.model import Account, AccountState, AuditEntry, Client, Counter, Credential, Factor, Letter
+from idp.model import Account, AccountState, AuditEntry, Client, Counter, Credential, Factor, Letter, Quiet, Reminder
 from idp.policies import credentials
+from idp.policies.inactivity import course
 from idp.settings import Settings, load
 from idp.store import Store, open_store
 from idp.vault import Hasher, HashPool, Vault, digest
@@ -203,6 +204,15 @@ class House:
         if prepared not in known:
             known[prepared] = self.vault.hash(prepared)
         return known[prepared]
+
+    def leave(self, **span: float) -> None:
+        """A time in which nobody comes: everyone is reminded in time, as by a worker and a mail server that never rest."""
+        with self.world.store.begin() as tx:
+            for known in tx.accounts.list(limit=1000):
+                notices = course(known, self.world.policy, accepted_at=known.created_at).notices
+                reminders = (Reminder(one.ending, one.ahead, "letter", one.due_at, one.due_at) for one in notices)
+                tx.unused.set_quiet(known.id, Quiet(tuple(reminders)))
+        self.clock.move(**span)
 
     # Behind its back
 

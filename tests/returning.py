@@ -81,7 +81,7 @@ def _close(house: House, person: Person) -> None:
 
 def _time(house: House, person: Person) -> None:
     assert person.account
-    house.clock.move(days=180, seconds=1)
+    house.leave(days=180, seconds=1)
 
 
 # After each of these nobody is recalled at a device.

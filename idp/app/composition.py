@@ -1,9 +1,11 @@
 """Where machines are made: the only place that opens the store, seats the vault and reads the clock."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from idp.flows.world import World
+from idp.policies.inactivity import period
 from idp.post import Numbers, SmsGateway
 from idp.settings import Settings, canonical
 from idp.store import Store, open_store
@@ -53,7 +55,20 @@ def make_numbers(settings: Settings) -> Numbers:
     return Numbers(settings.region, SmsGateway(sms.url, sms.sender, sms.token, reach_url=sms.reach_url).reach)
 
 
-def record_policy(world: World) -> None:
-    """Keep the text of the policy in force under its digest, so that every audit row can be read against it."""
+def put_in_force(world: World) -> World:
+    """The World with its policy in force: its text is kept under its digest, which audit rows name, and since when it is."""
+    policy, now = world.policy, world.clock()
     with world.store.begin() as tx:
-        tx.policies.record(world.policy.digest, world.policy.name, canonical(world.policy), world.clock())
+        tx.policies.record(policy.digest, policy.name, canonical(policy), now)
+        tx.policies.began(policy.digest, period(policy, now))
+        periods = tx.policies.periods()
+    return replace(world, policy=replace(policy, periods=periods))
+
+
+def as_in_force(world: World) -> World:
+    """The World as it would be were its policy put in force now; nothing is written."""
+    with world.store.read() as tx:
+        periods = tx.policies.periods()
+    present = period(world.policy, world.clock())
+    known = bool(periods) and replace(periods[-1], began_at=present.began_at) == present
+    return replace(world, policy=replace(world.policy, periods=periods if known else (*periods, present)))

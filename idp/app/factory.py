@@ -7,7 +7,7 @@ from flask import Flask, Request
 
 from idp import oauth
 from idp.app import errors
-from idp.app.composition import make_world, record_policy
+from idp.app.composition import make_world, put_in_force
 from idp.app.door import Entrance, FrontPages
 from idp.app.limits import make_limits
 from idp.app.observe import bucket
@@ -23,8 +23,7 @@ from idp.web.rendering import Pages
 def create_app(settings: Settings | None = None, world: World | None = None) -> Flask:
     """The application of these settings, or of the environment's. ``world`` may be given where a test holds the clock."""
     settings = settings or from_environment()
-    world = world or make_world(settings)
-    record_policy(world)
+    world = put_in_force(world or make_world(settings))
     app = Flask("idp", static_folder=None, template_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=settings.server.max_body, MAX_FORM_MEMORY_SIZE=settings.server.max_body)
     house = _house(settings, world)

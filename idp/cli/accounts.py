@@ -15,7 +15,8 @@ from idp.flows.world import World
 from idp.model import Account, Client
 from idp.policies import lockout
 from idp.policies.credentials import canonical_username
-from idp.policies.lifecycle import active_since, missing_pieces, standing
+from idp.policies.inactivity import counts_from
+from idp.policies.lifecycle import missing_pieces, standing
 from idp.post import addresses
 from idp.settings import from_environment
 
@@ -181,7 +182,7 @@ def _actor() -> str:
 
 
 def _stands(world: World, account: Account) -> tuple[str, str]:
-    since = active_since(account, world.policy.inactivity)
+    since = counts_from(account, world.policy.inactivity).at
     return standing(account, world.policy, world.clock()).value, f"{since:%Y-%m-%d %H:%M}"
 
 

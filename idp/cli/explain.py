@@ -18,7 +18,8 @@ from idp.model import Account, Factor
 from idp.policies.credentials import canonical_username
 from idp.policies.explaining import Coming, CounterState, Event, Explanation, FactorState, Rule
 from idp.policies.explaining import explain as law
-from idp.policies.lifecycle import QuietEnds, Since, Standing
+from idp.policies.inactivity import Course, Notice, Since
+from idp.policies.lifecycle import Standing
 from idp.settings import from_environment
 from idp.settings.durations import format_duration
 from idp.settings.reader import plain
@@ -39,6 +40,8 @@ _SINCE: Final = {
     "created": "the account was made",
     "enrolled": "the first sign-in was finished",
     "signed_in": "the last sign-in",
+    "refreshed": "the last refresh of a token",
+    "stepped_up": "the last extra proof",
     "reactivated": "the access was reactivated",
     "in_force": "the rules took effect",
 }
@@ -133,7 +136,7 @@ def _bare(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return format_duration(value)
-    if isinstance(value, QuietEnds | Since):
+    if isinstance(value, Course | Notice | Since):
         return _bare(value._asdict())
     if isinstance(value, dict):
         return {name: _bare(inner) for name, inner in value.items()}

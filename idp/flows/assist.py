@@ -41,6 +41,9 @@ def change_state(world: World, username: str, act: Act, actor: str) -> Account |
         if act is Act.UNBLOCK and account.enrolled_at is None:
             after = AccountState.INVITED
         tx.accounts.set_state(account.id, after, now)
+        if act is Act.UNBLOCK:
+            # Nobody could sign in meanwhile: the clock of inactivity begins anew.
+            tx.accounts.reactivated(account.id, now)
         world.record(tx, now, f"account.{act.name.lower()}", "done", account=account, actor=actor, before=account.state)
         if act is not Act.UNBLOCK:
             tx.accounts.sessions_valid_from(account.id, now)

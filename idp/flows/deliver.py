@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
+from idp.flows import reminding
 from idp.flows.world import World
 from idp.model import Brand, Letter
 from idp.post import Letters, Permanent, Rendered, Temporary
@@ -150,6 +151,7 @@ def _mark(world: World, held: _Held) -> Iterator[Delivery]:
     with world.store.begin() as tx:
         for letter, at in held.taken:
             tx.outbox.sent(letter.id, at)
+        reminding.accepted(world, tx, held.taken)
     taken, held.taken = held.taken, []
     for letter, _ in taken:
         yield Delivery(letter.id, letter.template, letter.channel, Fate.SENT, letter.attempts)
@@ -161,6 +163,7 @@ def _let_go(world: World, held: _Held) -> None:
         with world.store.begin() as tx:
             for letter, at in held.taken:
                 tx.outbox.sent(letter.id, at)
+            reminding.accepted(world, tx, held.taken)
             for letter, _ in held.waiting:
                 tx.outbox.give_back(letter.id, held.until)
 

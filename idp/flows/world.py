@@ -59,11 +59,15 @@ class World:
         lifetime: timedelta | None = None,
         to: str | None = None,
         channel: str = "mail",
-    ) -> None:
-        """Put a letter to the account's stored address into the outbox, sealed, in the caller's transaction."""
+    ) -> str:
+        """Put a letter to the account's stored address into the outbox, sealed, in the caller's transaction; returns its id."""
         not_after = None if lifetime is None else now + lifetime
-        letter = Letter(self.vault.token(16), channel, to or account.email, template, account.locale, context, now, not_after)
+        address, locale = to or account.email, account.locale
+        letter = Letter(
+            self.vault.token(16), channel, address, template, locale, context, now, not_after, account_id=account.id
+        )
         tx.outbox.put(letter, self.vault.seal_json({"zone": account.zone, **context}))
+        return letter.id
 
     def tell(
         self,

@@ -14,15 +14,18 @@ from idp.model.people import (
     Credential,
     Device,
     DeviceClass,
+    Ending,
     Factor,
     Invitation,
     OneTimeCode,
     Passkey,
     Proof,
     Purpose,
+    Quiet,
+    Reminder,
 )
 from idp.model.protocol import AuthorizationCode, Client, Grant, KeyUse, Resource, Rotation, SigningKey
-from idp.model.records import AuditEntry, Brand, Letter, Link
+from idp.model.records import AuditEntry, Brand, Letter, Link, Period
 
 __all__ = [
     "Account",
@@ -38,6 +41,7 @@ __all__ = [
     "Credential",
     "Device",
     "DeviceClass",
+    "Ending",
     "Factor",
     "Grant",
     "Invitation",
@@ -47,9 +51,12 @@ __all__ = [
     "Lost",
     "OneTimeCode",
     "Passkey",
+    "Period",
     "Proof",
     "Purpose",
+    "Quiet",
     "Recovering",
+    "Reminder",
     "Resource",
     "Rotation",
     "Session",

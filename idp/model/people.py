@@ -1,7 +1,7 @@
 """People: their accounts, what they can prove, and what is remembered of their devices."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -29,6 +29,13 @@ class AccountState(StrEnum):
     ACTIVE = "active"
     BLOCKED = "blocked"
     CLOSED = "closed"
+
+
+class Ending(StrEnum):
+    """What becomes of access that nobody uses."""
+
+    SUSPENSION = "suspension"
+    EXPIRY = "expiry"
 
 
 class DeviceClass(StrEnum):
@@ -64,6 +71,29 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class Reminder:
+    """A letter that asks a person to come back ``ahead`` of an ending: by its id, and when the mail server took it."""
+
+    ending: Ending
+    ahead: timedelta
+    letter: str
+    asked_at: datetime
+    accepted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """What was done about an account since it was last used; the next use forgets it.
+
+    ``suspended_at`` and ``expired_at`` are when upkeep wrote down that it had come to that; nothing waits for them.
+    """
+
+    reminders: tuple[Reminder, ...] = ()
+    suspended_at: datetime | None = None
+    expired_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """A person's access. ``id`` is the OpenID Connect subject and is never used again; the username never changes."""
 
@@ -85,6 +115,12 @@ class Account:
     reactivated_at: datetime | None = None
     # Sessions and grants that began before this moment are dead.
     sessions_valid_from: datetime | None = None
+    # When the state was decided; None where it is the one the account was made with.
+    state_at: datetime | None = None
+    # Uses beside signing in, kept only where policy counts them as activity.
+    last_refresh_at: datetime | None = None
+    last_step_up_at: datetime | None = None
+    quiet: Quiet = Quiet()
 
     def credential(self, factor: Factor) -> Credential | None:
         """The account's credential for ``factor``, or None where it has not been chosen yet."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 
@@ -45,7 +45,8 @@ class AuditEntry:
 class Letter:
     """A message to be sent: a template's name and what it needs.
 
-    ``context`` may hold a secret and is encrypted at rest; nothing is sent after ``not_after``.
+    ``context`` may hold a secret and is encrypted at rest; nothing is sent after ``not_after``. ``account_id`` is whose
+    letter it is, so that it goes with the account.
     """
 
     id: str
@@ -57,3 +58,14 @@ class Letter:
     created_at: datetime
     not_after: datetime | None = None
     attempts: int = 0
+    account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The spans of inactivity that were in force from ``began_at`` on, so that stricter ones count from there only."""
+
+    began_at: datetime
+    suspend_after: timedelta | None
+    expire_after: timedelta | None
+    purge_after: timedelta | None

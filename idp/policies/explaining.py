@@ -11,9 +11,10 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Literal
 
-from idp.model import Account, AccountState, Counter, Credential, DeviceClass, Factor, Invitation
+from idp.model import Account, AccountState, Counter, Credential, DeviceClass, Ending, Factor, Invitation
 from idp.policies import credentials, lockout
-from idp.policies.lifecycle import QuietEnds, Since, Standing, missing_pieces, quiet_ends, standing
+from idp.policies.inactivity import Course, Since, course
+from idp.policies.lifecycle import Standing, missing_pieces, standing
 from idp.policies.policy import Piece, Policy
 
 _IN_ORDER = list(Factor)
@@ -43,6 +44,12 @@ class Event(StrEnum):
     CREDENTIAL_ENDS = "credential_ends"
     WINDOW_ENDS = "window_ends"
     LOCK_ENDS = "lock_ends"
+
+
+_REMINDS = {
+    Ending.SUSPENSION: (Event.SUSPEND_REMINDER, "inactivity.suspend_reminders"),
+    Ending.EXPIRY: (Event.EXPIRE_REMINDER, "inactivity.expire_reminders"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,7 @@ class Explanation:
 
     at: datetime
     why: Why
-    ends: QuietEnds | None
+    ends: Course | None
     factors: tuple[FactorState, ...]
     counters: tuple[CounterState, ...]
     coming: tuple[Coming, ...]
@@ -137,14 +144,16 @@ def explain(
 ) -> Explanation:
     """The account at ``now`` as its facts are known; ``decided_at`` is when it was blocked or closed, if that is known.
 
-    ``ends`` is None for an account that was not left to the clock: invited, blocked or closed.
+    ``ends`` is None for an account that was not left to the clock: invited, blocked or closed. What comes next supposes that
+    each reminder still missing is accepted as soon as it can be.
     """
     all_counters = _with_unused(account, counters)
     found = standing(account, policy, now)
-    ends = quiet_ends(account, policy.inactivity) if account.state is AccountState.ACTIVE else None
+    active = account.state is AccountState.ACTIVE
+    ends = course(account, policy) if active else None
     held = sorted(account.credentials, key=lambda credential: _IN_ORDER.index(credential.factor))
     events = [
-        *(_of_inactivity(ends, policy) if ends is not None else ()),
+        *(_of_inactivity(course(account, policy, accepted_at=now), policy) if active else ()),
         *(_of_invitation(invitation, policy) if found is Standing.INVITED and invitation is not None else ()),
         *(_of_closing(decided_at, policy) if found is Standing.CLOSED and decided_at is not None else ()),
         *(event for credential in held for event in _of_credential(credential, policy)),
@@ -170,7 +179,7 @@ def _rules(policy: Policy, *keys: str) -> tuple[Rule, ...]:
 
 
 def _why(account: Account, counters: Iterable[Counter], policy: Policy, found: Standing, decided_at: datetime | None) -> Why:
-    ends = quiet_ends(account, policy.inactivity)
+    ends = course(account, policy)
     moments = {
         Standing.ACTIVE: ends.since.at,
         Standing.SUSPENDED: ends.suspends_at,
@@ -253,20 +262,16 @@ def _disabled_by(counter: Counter, policy: Policy) -> Literal["cap", "owner"] | 
     return "cap" if counter.consecutive >= policy.lockout.cumulative_cap else "owner"
 
 
-def _of_inactivity(ends: QuietEnds, policy: Policy) -> Iterator[Coming]:
-    rules = policy.inactivity
-    if ends.suspends_at is not None:
-        for ahead in rules.suspend_reminders:
-            reminders = rule(policy, "inactivity.suspend_reminders")
-            yield Coming(ends.suspends_at - ahead, Event.SUSPEND_REMINDER, reminders, ahead=ahead)
-        yield Coming(ends.suspends_at, Event.SUSPENDS, rule(policy, "inactivity.suspend_after"))
-    if ends.expires_at is not None:
-        for ahead in rules.expire_reminders:
-            reminders = rule(policy, "inactivity.expire_reminders")
-            yield Coming(ends.expires_at - ahead, Event.EXPIRE_REMINDER, reminders, ahead=ahead)
-        yield Coming(ends.expires_at, Event.EXPIRES, rule(policy, "inactivity.expire_after"))
-    if ends.purges_at is not None:
-        yield Coming(ends.purges_at, Event.PURGED, rule(policy, "inactivity.purge_after"))
+def _of_inactivity(ahead: Course, policy: Policy) -> Iterator[Coming]:
+    for notice in ahead.notices:
+        event, key = _REMINDS[notice.ending]
+        yield Coming(notice.due_at, event, rule(policy, key), ahead=notice.ahead)
+    if ahead.suspends_at is not None:
+        yield Coming(ahead.suspends_at, Event.SUSPENDS, rule(policy, "inactivity.suspend_after"))
+    if ahead.expires_at is not None:
+        yield Coming(ahead.expires_at, Event.EXPIRES, rule(policy, "inactivity.expire_after"))
+    if ahead.purges_at is not None:
+        yield Coming(ahead.purges_at, Event.PURGED, rule(policy, "inactivity.purge_after"))
 
 
 def _of_invitation(invitation: Invitation, policy: Policy) -> Iterator[Coming]:

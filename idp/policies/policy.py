@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
+from idp.model import Period
+
 MINUTES = timedelta(minutes=1)
 HOURS = timedelta(hours=1)
 DAYS = timedelta(days=1)
@@ -368,7 +370,11 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One portal's law, whole. ``digest`` names it in every audit record."""
+    """One portal's law, whole. ``digest`` names it in every audit record.
+
+    ``periods`` are the spans of inactivity that were ever in force, the earliest first and the present ones last; none
+    where nothing is known of what was before.
+    """
 
     name: str = rule("my-account", "Name of the profile.")
     about: str = rule("", "What the profile is for, in a sentence.")
@@ -389,3 +395,4 @@ class Policy:
     rate_limits: RateLimits = field(default_factory=RateLimits)
     tokens: Tokens = field(default_factory=Tokens)
     digest: str = field(default="", compare=False, metadata={"derived": True})
+    periods: tuple[Period, ...] = field(default=(), compare=False, metadata={"derived": True})

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from idp.model import Account, AccountState, Credential, Factor
-from idp.store.codec import decode, encode, storable
+from idp.store.codec import decode, encode, quiet_document, quiet_from, storable
 from idp.store.errors import Taken
 from idp.store.somebody import of_someone
 from idp.store.statements import Repository, Statement, conflicting
-from idp.store.tables import accounts, credential_history, credentials
+from idp.store.tables import accounts, credential_history, credentials, tombstones
 
 _a, _c, _h = accounts.c, credentials.c, credential_history.c
 
@@ -33,6 +33,10 @@ ACCOUNT_COLUMNS = (
     _a.last_sign_in_at,
     _a.reactivated_at,
     _a.sessions_valid_from,
+    _a.state_at,
+    _a.last_refresh_at,
+    _a.last_step_up_at,
+    _a.quiet,
 )
 _WIDTH = len(ACCOUNT_COLUMNS)
 _CREDENTIAL_COLUMNS = (_c.factor, _c.hash, _c.set_at, _c.must_change, _c.question, _c.expires_at, _c.last_step)
@@ -104,16 +108,19 @@ def _setting(**columns: str) -> Statement:
     return Statement(update(accounts).where(_a.id == bindparam("account")).values(changes))
 
 
-_SET_STATE = _setting(state="to", state_at="now")
-_ENROLLED = _setting(state="to", state_at="now", enrolled_at="now")
+_SET_STATE = _setting(state="to", state_at="now", quiet_since="now", quiet="nothing")
+_ENROLLED = _setting(state="to", state_at="now", enrolled_at="now", quiet_since="now", quiet="nothing")
 _SET_EMAIL = _setting(email="to", email_key="key")
 _SET_MOBILE = _setting(mobile="to")
-_REACTIVATED = _setting(reactivated_at="now")
+_REACTIVATED = _setting(reactivated_at="now", quiet_since="now", quiet="nothing")
 _VALID_FROM = _setting(sessions_valid_from="now")
+_GONE = Statement(select(tombstones.c.subject).where(tombstones.c.subject == bindparam("id")))
 _SIGNED_IN = Statement(
     update(accounts)
     .where(_a.id == bindparam("account"), or_(_a.sessions_valid_from.is_(None), _a.sessions_valid_from <= bindparam("now")))
-    .values(last_sign_in_at=bindparam("now", type_=_a.last_sign_in_at.type))
+    .values(
+        {name: bindparam("now", type_=_a.last_sign_in_at.type) for name in ("last_sign_in_at", "quiet_since")} | {"quiet": None}
+    )
 )
 
 
@@ -141,6 +148,10 @@ def account_of(values: Sequence[Any], held: tuple[Credential, ...] = ()) -> Acco
         last_sign_in_at=values[12],
         reactivated_at=values[13],
         sessions_valid_from=values[14],
+        state_at=values[15],
+        last_refresh_at=values[16],
+        last_step_up_at=values[17],
+        quiet=quiet_from(values[18]),
     )
 
 
@@ -182,7 +193,12 @@ class Accounts(Repository):
     __slots__ = ()
 
     def add(self, account: Account, key: str) -> None:
-        """Add an account with its credentials, ``key`` being its canonical username; raises ``Taken``."""
+        """Add an account with its credentials, ``key`` being its canonical username.
+
+        Raises ``Taken`` where the name is somebody's, or the id was somebody's once.
+        """
+        if self._link.first(_GONE, {"id": account.id}) is not None:
+            raise Taken(account.id)
         added = self._link.count(
             _ADD,
             {
@@ -194,7 +210,7 @@ class Accounts(Repository):
                 "given_name": account.given_name,
                 "family_name": account.family_name,
                 "state": account.state.value,
-                "state_at": account.created_at,
+                "state_at": account.state_at or account.created_at,
                 "created_at": account.created_at,
                 "mobile": account.mobile,
                 "locale": account.locale,
@@ -204,6 +220,10 @@ class Accounts(Repository):
                 "last_sign_in_at": account.last_sign_in_at,
                 "reactivated_at": account.reactivated_at,
                 "sessions_valid_from": account.sessions_valid_from,
+                "last_refresh_at": account.last_refresh_at,
+                "last_step_up_at": account.last_step_up_at,
+                "quiet_since": _quiet_since(account),
+                "quiet": quiet_document(account.quiet),
             },
         )
         if added != 1:
@@ -236,11 +256,11 @@ class Accounts(Repository):
 
     def set_state(self, account_id: str, state: AccountState, now: datetime) -> None:
         """Put the account into a state."""
-        self._link.run(_SET_STATE, {"account": account_id, "to": state.value, "now": now})
+        self._link.run(_SET_STATE, {"account": account_id, "to": state.value, "now": now, "nothing": None})
 
     def enrolled(self, account_id: str, now: datetime) -> None:
         """Enrolment is whole: the account is active."""
-        self._link.run(_ENROLLED, {"account": account_id, "to": AccountState.ACTIVE.value, "now": now})
+        self._link.run(_ENROLLED, {"account": account_id, "to": AccountState.ACTIVE.value, "now": now, "nothing": None})
 
     def signed_in(self, account_id: str, now: datetime) -> bool:
         """A sign-in was completed: the inactivity clock restarts. False where whatever began at ``now`` is dead already."""
@@ -248,7 +268,7 @@ class Accounts(Repository):
 
     def reactivated(self, account_id: str, now: datetime) -> None:
         """The account became reachable again."""
-        self._link.run(_REACTIVATED, {"account": account_id, "now": now})
+        self._link.run(_REACTIVATED, {"account": account_id, "now": now, "nothing": None})
 
     def sessions_valid_from(self, account_id: str, now: datetime) -> None:
         """Whatever began before ``now`` is dead."""
@@ -302,3 +322,9 @@ class Accounts(Repository):
     def list(self, after: str = "", limit: int = 100) -> list[Account]:
         """A page of all accounts by id, those behind ``after``."""
         return _accounts_of(self._link.all(_PAGE, {"after": after, "limit": limit}))
+
+
+def _quiet_since(account: Account) -> datetime:
+    """The latest moment at which anything happened to the account as it is added."""
+    moments = (account.enrolled_at, account.last_sign_in_at, account.reactivated_at, account.state_at)
+    return max((moment for moment in moments if moment is not None), default=account.created_at)

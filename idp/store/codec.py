@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from idp.model import Ask, Factor, Grant, Lost, Proof, Recovering, Session, SignIn
+from idp.model import Ask, Ending, Factor, Grant, Lost, Proof, Quiet, Recovering, Reminder, Session, SignIn
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -211,3 +211,43 @@ def grant_from(  # noqa: PLR0917 - the columns of one row, in their order
         claims=tuple(members.get("claims", ())),
         revoked_at=revoked_at,
     )
+
+
+def quiet_document(quiet: Quiet) -> str | None:
+    """What was done about an unused account; None, which is most of them, where nothing was."""
+    members: dict[str, Any] = {
+        "reminders": [
+            (one.ending.value, one.ahead // _MICROSECOND, one.letter, micros(one.asked_at), _micros(one.accepted_at))
+            for one in quiet.reminders
+        ],
+        "suspended": _micros(quiet.suspended_at),
+        "expired": _micros(quiet.expired_at),
+    }
+    kept = {name: value for name, value in members.items() if value}
+    return encode(kept) if kept else None
+
+
+def quiet_from(document: str | None) -> Quiet:
+    """What ``quiet_document`` wrote."""
+    if document is None:
+        return _NOTHING_DONE
+    members = decode(document)
+    return Quiet(
+        tuple(
+            Reminder(Ending(ending), ahead * _MICROSECOND, letter, instant(asked), _instant(accepted))
+            for ending, ahead, letter, asked, accepted in members.get("reminders", ())
+        ),
+        _instant(members.get("suspended")),
+        _instant(members.get("expired")),
+    )
+
+
+_NOTHING_DONE = Quiet()
+
+
+def _micros(moment: datetime | None) -> int | None:
+    return None if moment is None else micros(moment)
+
+
+def _instant(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else instant(microseconds)

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, bindparam, case, func, insert, literal_column, or_, select, union_all, update
 
-from idp.model import AuditEntry, Letter
+from idp.model import AuditEntry, Letter, Period
 from idp.store.codec import cleaned
 from idp.store.statements import Repository, Row, Statement, conflicting
-from idp.store.tables import audit, outbox, policies
+from idp.store.tables import audit, outbox, policies, policy_periods
 
 _a, _o, _p = audit.c, outbox.c, policies.c
 
@@ -40,6 +40,7 @@ _LETTER_COLUMNS = (
     _o.created_at,
     _o.not_after,
     _o.attempts,
+    _o.account_id,
     _o.body,
 )
 _put = tuple(column for column in outbox.c if column.name not in ("leased_until", "error"))
@@ -132,6 +133,13 @@ _GET = Statement(_versions.where(_p.digest == bindparam("one")))
 _ALL = Statement(_versions.order_by(_p.recorded_at.desc(), _p.digest))
 
 
+_SPANS = ("suspend_after", "expire_after", "purge_after")
+_d = policy_periods.c
+_BEGAN = Statement(insert(policy_periods).inline())
+_PERIODS = Statement(select(_d.began_at, _d.spans).order_by(_d.id))
+_LAST_PERIOD = Statement(select(_d.digest).order_by(_d.id.desc()).limit(literal_column("1")))
+
+
 class PolicyVersion(NamedTuple):
     """A policy as it was in force, whole, under the digest that audit rows name."""
 
@@ -201,6 +209,7 @@ class Outbox(Repository):
                 "created_at": letter.created_at,
                 "not_after": letter.not_after,
                 "attempts": letter.attempts,
+                "account_id": letter.account_id,
                 "state": "waiting",
                 "state_at": letter.created_at,
                 "next_try_at": letter.created_at,
@@ -219,7 +228,7 @@ class Outbox(Repository):
         for claim in _CLAIMS:
             if len(rows) < limit:
                 rows += self._link.all(claim, {"now": now, "until": now + lease, "limit": limit - len(rows)})
-        return [(_letter(row), row[8] or b"") for row in rows]
+        return [(_letter(row), row[9] or b"") for row in rows]
 
     def give_back(self, letter_id: str, leased_until: datetime) -> None:
         """The letter was claimed until then and not tried: it is due at once, as if it had not been taken."""
@@ -251,7 +260,7 @@ class Outbox(Repository):
     def dead(self, now: datetime, limit: int = 100) -> list[DeadLetter]:
         """The letters that were given up, the latest first."""
         rows = self._link.all(_DEAD, {"now": now, "limit": limit})
-        return [DeadLetter(_letter(row), row[9] or "", row[10], bool(row[11])) for row in rows]
+        return [DeadLetter(_letter(row), row[10] or "", row[11], bool(row[12])) for row in rows]
 
     def rise(self, now: datetime, letter_id: str | None = None) -> int:
         """Let a dead letter (or every one) wait again, as if new, while its time lasts and its body is kept."""
@@ -279,12 +288,32 @@ class Policies(Repository):
         """All policies, the latest first."""
         return [PolicyVersion(*row) for row in self._link.all(_ALL, {})]
 
+    def began(self, digest: str, period: Period) -> None:
+        """Write down since when the spans of a policy have been in force, unless they are those of the last entry."""
+        last = self._link.first(_LAST_PERIOD, {})
+        if last is None or last[0] != digest:
+            spans = {name: _seconds(getattr(period, name)) for name in _SPANS}
+            self._link.run(_BEGAN, {"digest": digest, "began_at": period.began_at, "spans": spans})
+
+    def periods(self) -> tuple[Period, ...]:
+        """The spans of inactivity that were ever in force, the earliest first."""
+        rows = self._link.all(_PERIODS, {})
+        return tuple(Period(began, *(_span(spans[name]) for name in _SPANS)) for began, spans in rows)
+
 
 def _letter(row: Sequence[Any]) -> Letter:
-    id_, channel, to, template, locale, created_at, not_after, attempts = row[:8]
-    return Letter(id_, channel, to, template, locale, {}, created_at, not_after, attempts)
+    id_, channel, to, template, locale, created_at, not_after, attempts, account_id = row[:9]
+    return Letter(id_, channel, to, template, locale, {}, created_at, not_after, attempts, account_id)
 
 
 def _cleaned(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Facts that JSONB takes: a stranger's text may hold what PostgreSQL refuses."""
     return {name: cleaned(value) if isinstance(value, str) else value for name, value in facts.items()}
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else span.total_seconds()
+
+
+def _span(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)

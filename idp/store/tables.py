@@ -54,6 +54,20 @@ accounts = Table(
     Column("last_sign_in_at", Instant),
     Column("reactivated_at", Instant),
     Column("sessions_valid_from", Instant),
+    Column("last_refresh_at", Instant),
+    Column("last_step_up_at", Instant),
+    # Since when nobody has used it: what upkeep looks for. Never later than the moment from which policy counts.
+    Column("quiet_since", Instant),
+    Column("quiet", Text),
+    Index(None, "state", "quiet_since", "id"),
+)
+
+# Subject identifiers of accounts whose data is gone: none is ever given to anybody else.
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("subject", String, primary_key=True),
+    Column("purged_at", Instant, nullable=False),
 )
 
 credentials = Table(
@@ -282,11 +296,15 @@ outbox = Table(
     Column("leased_until", Instant),
     Column("error", Text),
     Column("urgent", Boolean, nullable=False, server_default=false()),
+    Column("account_id", String),
     # Only what waits, is dead or still has a body is looked for; sent letters are kept for months.
     _only("next_try_at", "state = 'waiting' AND NOT urgent"),
     _only("next_try_at", "state = 'waiting' AND urgent", name="ix_outbox_urgent"),
     _only("state_at", "state = 'dead'", name="ix_outbox_dead"),
     _only("not_after", "body IS NOT NULL"),
+    _only("account_id", "account_id IS NOT NULL"),
+    # What retention looks for.
+    _only("state_at", "state = 'sent'", name="ix_outbox_sent"),
 )
 
 policies = Table(
@@ -296,6 +314,39 @@ policies = Table(
     Column("name", String, nullable=False),
     Column("document", Text, nullable=False),
     Column("recorded_at", Instant, nullable=False),
+)
+
+# When which spans of inactivity took effect: a stricter one counts from then only.
+policy_periods = Table(
+    "policy_periods",
+    metadata,
+    Column("id", Sequence, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("began_at", Instant, nullable=False),
+    Column("spans", Document, nullable=False),
+)
+
+# What upkeep is at: how far a round has come, and whose turn it is until when.
+upkeep = Table(
+    "upkeep",
+    metadata,
+    Column("task", String, primary_key=True),
+    Column("place", Text, nullable=False),
+    Column("began_at", Instant),
+    Column("ended_at", Instant),
+    Column("turn", String),
+    Column("turn_until", Instant),
+)
+
+# Each seal covers the audit's entries behind the one before it, and that one: none can be changed or taken out unseen.
+audit_seals = Table(
+    "audit_seals",
+    metadata,
+    Column("last_id", Sequence, primary_key=True, autoincrement=False),
+    Column("entries", Integer, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("sealed_at", Instant, nullable=False),
 )
 
 # The short-lived ones, where Redis does not keep them.

@@ -12,6 +12,7 @@ from idp.store.keys import Keys
 from idp.store.proofs import Alarms, Issuances, OneTimeCodes, Passkeys, RecoveryCodes
 from idp.store.records import Audit, Outbox, Policies
 from idp.store.statements import Link
+from idp.store.unused import Unused
 
 
 class Transaction:
@@ -24,6 +25,11 @@ class Transaction:
     def accounts(self) -> Accounts:
         """People's accounts and credentials."""
         return Accounts(self.link)
+
+    @cached_property
+    def unused(self) -> Unused:
+        """Accounts that nobody uses."""
+        return Unused(self.link)
 
     @cached_property
     def counters(self) -> Counters:

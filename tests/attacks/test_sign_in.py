@@ -55,7 +55,7 @@ def test_l01_a_wrong_password_is_answered_byte_for_byte_alike_for_every_kind_of_
         visitor = person.elsewhere()
         answers[kind] = masked(visitor.try_password(), visitor)
     suspended = house.customer()
-    house.clock.move(days=121)
+    house.leave(days=121)
     visitor = suspended.elsewhere()
     answers["suspended"] = masked(visitor.try_password(), visitor)
     assert answers["unknown"][0] == 401
@@ -124,7 +124,7 @@ def test_l04_a_state_is_told_only_after_the_right_password(house: House, end: st
     if end in ("blocked", "closed"):
         assist.change_state(house.world, person.username, assist.Act.BLOCK if end == "blocked" else assist.Act.CLOSE, "test")
     else:
-        house.clock.move(days=121 if end == "suspended" else 181)
+        house.leave(days=121 if end == "suspended" else 181)
     visitor = person.elsewhere()
     assert visitor.try_password().heading == "Sign in"
     page = visitor.sign_in(until="Reactivate")
@@ -271,7 +271,7 @@ def test_l20_odd_words_as_name_password_pin_and_answer_are_just_wrong(house: Hou
     assert owner.try_password(word).status in (401, 422)
     page = owner.sign_in(until="AskPin")
     assert owner.fill(page, pin=word).status in (401, 422)
-    house.clock.move(days=121)
+    house.leave(days=121)
     other = owner.elsewhere()
     page = other.sign_in(until="Reactivate")
     assert other.fill(page, answer=word).status in (401, 422)

@@ -25,7 +25,7 @@ from idp.policies.steps import (
     ReplacePassword,
     ReplacePin,
 )
-from tests.policies.values import ALL_THREE, DAY, MARIA, MINUTE, NOW, POLICY, account, credential, policy, sign_in
+from tests.policies.values import ALL_THREE, DAY, MARIA, MINUTE, NOW, POLICY, account, credential, policy, reminded, sign_in
 
 PASSWORD, PIN, ANSWER, INVITATION = Factor.PASSWORD, Factor.PIN, Factor.ANSWER, Factor.INVITATION
 INVITED = account(state=AccountState.INVITED, credentials=(), enrolled_at=None, last_sign_in_at=None)
@@ -59,7 +59,7 @@ CASES = {
     "closed": ((PASSWORD, PIN), account(state=AccountState.CLOSED), Refused(Refusal.CLOSED)),
     "expired": (
         (PASSWORD,),
-        account(last_sign_in_at=NOW - 180 * DAY, created_at=NOW - 999 * DAY, enrolled_at=None),
+        reminded(account(last_sign_in_at=NOW - 180 * DAY, created_at=NOW - 999 * DAY, enrolled_at=None)),
         Refused(Refusal.EXPIRED),
     ),
     "password to replace": (
@@ -82,7 +82,7 @@ def test_the_step_that_comes_next(case):
     assert next_step(sign_in(*factors), who, POLICY, NOW) == step
 
 
-ASLEEP = account(last_sign_in_at=NOW - 120 * DAY, created_at=NOW - 300 * DAY, enrolled_at=NOW - 299 * DAY)
+ASLEEP = reminded(account(last_sign_in_at=NOW - 120 * DAY, created_at=NOW - 300 * DAY, enrolled_at=NOW - 299 * DAY))
 
 
 def test_suspended_access_is_woken_by_the_answer_and_only_after_the_pin():

@@ -11,8 +11,9 @@ from idp.model import AccountState, Counter, DeviceClass, Factor, Invitation
 from idp.policies import lockout
 from idp.policies.credentials import must_replace
 from idp.policies.explaining import Event, Rule, explain
-from idp.policies.lifecycle import Standing, quiet_ends, standing
-from tests.policies.values import ALL_THREE, DAY, MINUTE, NOW, POLICY, account, credential, policy
+from idp.policies.inactivity import course
+from idp.policies.lifecycle import Standing, standing
+from tests.policies.values import ALL_THREE, DAY, MINUTE, NOW, POLICY, account, credential, policy, reminded
 
 SECOND = timedelta(seconds=1)
 TICK = timedelta(microseconds=1)
@@ -20,7 +21,7 @@ LAPSES = {Event.SUSPENDS: Standing.SUSPENDED, Event.EXPIRES: Standing.EXPIRED}
 
 
 def quiet_for(span, **changes):
-    return account(created_at=NOW - 999 * DAY, enrolled_at=None, last_sign_in_at=NOW - span, **changes)
+    return reminded(account(created_at=NOW - 999 * DAY, enrolled_at=None, last_sign_in_at=NOW - span, **changes))
 
 
 def told(explained):
@@ -266,4 +267,4 @@ def test_rules_that_are_off_bring_nothing():
     rules = policy(inactivity={"suspend_after": None, "expire_after": None})
     explained = explain(quiet_for(9999 * DAY), (), rules, NOW)
     assert explained.coming == ()
-    assert quiet_ends(quiet_for(DAY), rules.inactivity)[1:] == (None, None, None)
+    assert course(quiet_for(DAY), rules)[1:] == ((), None, None, None)

@@ -4,13 +4,13 @@ import pytest
 
 from idp.model import AccountState
 from idp.policies.lifecycle import Standing, missing_pieces, standing
-from tests.policies.values import ALL_THREE, DAY, NOW, POLICY, account, policy
+from tests.policies.values import ALL_THREE, DAY, NOW, POLICY, account, policy, reminded
 
 SECOND = timedelta(seconds=1)
 
 
-def quiet_for(span, **changes):
-    return account(created_at=NOW - 999 * DAY, enrolled_at=None, last_sign_in_at=NOW - span, **changes)
+def quiet_for(span, rules=POLICY, **changes):
+    return reminded(account(created_at=NOW - 999 * DAY, enrolled_at=None, last_sign_in_at=NOW - span, **changes), rules)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_reactivation_restarts_the_clock():
 
 def test_a_rule_switched_on_does_not_fall_on_old_accounts_at_once():
     rules = policy(inactivity={"in_force_since": "2026-02-27"})
-    assert standing(quiet_for(300 * DAY), rules, NOW) is Standing.ACTIVE
-    assert standing(quiet_for(300 * DAY), rules, NOW + 120 * DAY) is Standing.SUSPENDED
+    assert standing(quiet_for(300 * DAY, rules), rules, NOW) is Standing.ACTIVE
+    assert standing(quiet_for(300 * DAY, rules), rules, NOW + 120 * DAY) is Standing.SUSPENDED
 
 
 def test_rules_that_are_off_never_apply():

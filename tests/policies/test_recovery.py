@@ -23,7 +23,7 @@ from idp.policies.steps import (
     ReplacePin,
     ResetByCode,
 )
-from tests.policies.values import ALL_THREE, DAY, MARIA, MINUTE, NOW, POLICY, account, credential, policy, sign_in
+from tests.policies.values import ALL_THREE, DAY, MARIA, MINUTE, NOW, POLICY, account, credential, policy, reminded, sign_in
 
 ANSWER, CODE, TOTP = Factor.ANSWER, Factor.CODE, Factor.TOTP
 WITHOUT_ANSWER = account(credentials=ALL_THREE[:2])
@@ -68,8 +68,8 @@ def test_the_sign_in_page_offers_what_is_enabled_and_never_the_pin():
 
 STANDINGS = {
     "active": (MARIA, True),
-    "suspended": (account(last_sign_in_at=NOW - 120 * DAY, created_at=NOW - 400 * DAY, enrolled_at=None), True),
-    "expired": (account(last_sign_in_at=NOW - 180 * DAY, created_at=NOW - 400 * DAY, enrolled_at=None), False),
+    "suspended": (reminded(account(last_sign_in_at=NOW - 120 * DAY, created_at=NOW - 400 * DAY, enrolled_at=None)), True),
+    "expired": (reminded(account(last_sign_in_at=NOW - 180 * DAY, created_at=NOW - 400 * DAY, enrolled_at=None)), False),
     "invited": (account(state=AccountState.INVITED), False),
     "blocked": (account(state=AccountState.BLOCKED), False),
     "closed": (account(state=AccountState.CLOSED), False),

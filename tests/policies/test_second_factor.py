@@ -18,7 +18,7 @@ from idp.policies.steps import (
     Refusal,
     Refused,
 )
-from tests.policies.values import ALL_THREE, DAY, MINUTE, NOW, account, credential, policy, sign_in
+from tests.policies.values import ALL_THREE, DAY, MINUTE, NOW, account, credential, policy, reminded, sign_in
 
 PASSWORD, PIN, TOTP, PASSKEY, RECOVERY = (
     Factor.PASSWORD,
@@ -109,11 +109,11 @@ ASLEEP = {"last_sign_in_at": NOW - 121 * DAY, "created_at": NOW - 300 * DAY, "en
 )
 def test_a_second_factor_wakes_where_policy_says_so(by: tuple[str, ...], factors: tuple[Factor, ...], wanted: type) -> None:
     rules = policy(inactivity={"reactivate_by": by})
-    step = next_step(sign_in(*factors), having(TOTP, PASSKEY, **ASLEEP), rules, NOW)
+    step = next_step(sign_in(*factors), reminded(having(TOTP, PASSKEY, **ASLEEP)), rules, NOW)
     assert isinstance(step, wanted)
 
 
 def test_it_wakes_the_suspended_and_nobody_else() -> None:
     expired = {**ASLEEP, "last_sign_in_at": NOW - 181 * DAY}
-    step = next_step(sign_in(PASSWORD, TOTP), having(TOTP, **expired), HARD, NOW)
+    step = next_step(sign_in(PASSWORD, TOTP), reminded(having(TOTP, **expired)), HARD, NOW)
     assert step == Refused(Refusal.EXPIRED)

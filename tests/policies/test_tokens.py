@@ -21,7 +21,7 @@ from idp.model import (
 )
 from idp.policies import tokens
 from idp.policies.tokens import CodeVerdict, Denied, Error, RefreshVerdict
-from tests.policies.values import DAY, MARIA, MINUTE, NOW, POLICY, policy
+from tests.policies.values import DAY, MARIA, MINUTE, NOW, POLICY, policy, reminded
 
 ISSUER, BILLING, SERVICE = "https://id.example", "https://billing.example", "https://service.example"
 SECOND = timedelta(seconds=1)
@@ -127,7 +127,7 @@ def test_token_scope(asked: str | None, resource: Resource | None, entitlements:
     ],
 )
 def test_alive(grant: dict[str, Any], account: dict[str, Any], now: datetime, good: bool):
-    assert (tokens.alive(replace(GRANT, **grant), replace(MARIA, **account), POLICY, now) is None) is good
+    assert (tokens.alive(replace(GRANT, **grant), reminded(replace(MARIA, **account)), POLICY, now) is None) is good
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from idp.model import Account, AccountState, Ask, Credential, Factor, Proof, SignIn
+from idp.model import Account, AccountState, Ask, Credential, Factor, Proof, Quiet, Reminder, SignIn
+from idp.policies.inactivity import course
 from idp.policies.policy import Policy
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -46,3 +47,10 @@ def policy(**sections: Any) -> Policy:
 def sign_in(*factors: Factor, at: datetime = NOW, ask: Ask | None = None, **changes: Any) -> SignIn:
     proofs = tuple(Proof(factor, at) for factor in factors)
     return replace(SignIn("id", "browser", NOW - MINUTE, NOW + 9 * MINUTE, ask or Ask(), "acc_maria", proofs), **changes)
+
+
+def reminded(who: Account, rules: Policy = POLICY) -> Account:
+    """The account, each of its reminders having been asked for and accepted the moment it fell due."""
+    notices = course(who, rules, accepted_at=who.created_at).notices
+    reminders = tuple(Reminder(one.ending, one.ahead, "letter", one.due_at, one.due_at) for one in notices)
+    return replace(who, quiet=Quiet(reminders))

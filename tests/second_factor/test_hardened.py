@@ -233,7 +233,7 @@ def test_r26_a_reset_leaves_the_second_factor_demanded(guarded: House) -> None:
 def test_a_suspended_person_is_awake_again_after_the_whole_sign_in(guarded: House) -> None:
     person, phone, _ = member(guarded)
     sleeper, _, codes = member(guarded)
-    guarded.clock.move(days=91)
+    guarded.leave(days=91)
     assert not person.signed_in()
     page = person.sign_in(until="AskSecondFactor")
     person.fill(page, code=phone.code(guarded))

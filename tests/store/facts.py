@@ -12,6 +12,7 @@ from idp.model import (
     AuthorizationCode,
     Credential,
     Device,
+    Ending,
     Factor,
     Grant,
     Invitation,
@@ -19,7 +20,9 @@ from idp.model import (
     Letter,
     Lost,
     Proof,
+    Quiet,
     Recovering,
+    Reminder,
     Session,
     SignIn,
     SigningKey,
@@ -30,6 +33,11 @@ SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+QUIET = Quiet(
+    (Reminder(Ending.SUSPENSION, 30 * DAY, "l1", NOW - MINUTE, NOW), Reminder(Ending.EXPIRY, DAY, "l2", NOW)),
+    suspended_at=NOW - SECOND,
+    expired_at=NOW,
+)
 PROOFS = (Proof(Factor.PASSWORD, NOW - MINUTE), Proof(Factor.PIN, NOW - SECOND))
 
 
@@ -55,6 +63,10 @@ def account(**facts: Any) -> Account:
         last_sign_in_at=NOW - 2 * HOUR,
         reactivated_at=NOW - HOUR,
         sessions_valid_from=NOW - MINUTE,
+        state_at=NOW - 4 * HOUR,
+        last_refresh_at=NOW - 5 * MINUTE,
+        last_step_up_at=NOW - 6 * MINUTE,
+        quiet=QUIET,
     )
     return dataclasses.replace(whole, **facts)
 

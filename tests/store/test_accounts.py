@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from idp.model import Account, AccountState, Credential, Factor
+from idp.model import Account, AccountState, Credential, Factor, Quiet
 from idp.store import Store, Taken
 from tests.store.facts import HOUR, MINUTE, NOW, account, credential
 
@@ -27,7 +27,8 @@ def test_an_account_of_bare_necessities(store: Store):
     plain = Account("a2", "bob", "bob@example.com", "", "", AccountState.ACTIVE, NOW)
     with store.begin() as tx:
         tx.accounts.add(plain, "bob")
-        assert tx.accounts.by_id("a2") == plain
+        # Its state is as old as the account.
+        assert tx.accounts.by_id("a2") == dataclasses.replace(plain, state_at=NOW)
 
 
 def test_nobody_is_nobody(store: Store):
@@ -76,6 +77,8 @@ def test_what_becomes_of_an_account(store: Store):
             last_sign_in_at=NOW + MINUTE,
             reactivated_at=NOW + 2 * MINUTE,
             sessions_valid_from=NOW + 3 * MINUTE,
+            state_at=NOW,
+            quiet=Quiet(),
         )
         tx.accounts.set_state("a1", AccountState.BLOCKED, NOW)
         blocked = tx.accounts.by_id("a1")

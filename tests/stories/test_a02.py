@@ -168,6 +168,6 @@ def test_a02_an_answer_is_compared_without_regard_to_capitals_width_and_spaces(h
     person.answer = "  Scuola   MANZONI "
     person.walk(person.open_invitation(code))
     other = person.elsewhere(answer="ｓｃｕｏｌａ manzoni")
-    house.clock.move(days=121)
+    house.leave(days=121)
     page = other.sign_in()
     assert other.signed_in(), page.text

@@ -218,6 +218,6 @@ def test_a04_recoveries_are_throttled_by_source(house: House) -> None:
 
 def test_a04_a_suspended_person_is_reminded_too(house: House) -> None:
     person = house.customer(secrets=(Factor.PASSWORD, Factor.PIN, Factor.ANSWER))
-    house.clock.move(days=120)
+    house.leave(days=120)
     person.elsewhere().recover("username")
     assert reminders(house, person) == [person.username]

@@ -265,7 +265,7 @@ def test_a05_a_blocked_person_gets_no_letter_and_a_suspended_one_still_answers_a
     assist.change_state(house.world, blocked.username, assist.Act.BLOCK, "test")
     assert blocked.fill(asked(blocked), answer=blocked.answer).status == 401
     assert temporaries(house, blocked) == []
-    house.clock.move(days=120)
+    house.leave(days=120)
     temporary = house.temporary_password(asleep)
     page = asleep.walk(asleep.try_password(temporary), until="Reactivate")
     assert page.step == "Reactivate"

@@ -38,7 +38,7 @@ def test_a13_every_page_of_a_later_sign_in_has_the_contacts_also_after_mistakes(
         page = person.fill(page, pin="999111")
         has_contacts(house, page)
     assert page.heading == "Blocked for a while"
-    house.clock.move(days=121)
+    house.leave(days=121)
     has_contacts(house, person.elsewhere().sign_in(until="Reactivate"))
 
 

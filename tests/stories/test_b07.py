@@ -134,7 +134,7 @@ def test_b07_the_welcome_tells_nothing_of_suspended_or_locked_access(welcoming: 
     for _ in range(6):
         stranger.try_password()
     assert welcomed(person.open("/sign-in"))
-    welcoming.clock.move(days=121)
+    welcoming.leave(days=121)
     assert welcomed(person.open("/sign-in"))
 
 

@@ -230,7 +230,7 @@ def test_c02_after_a_change_here_the_device_remembers_and_others_forget(remember
 def test_c02_suspended_access_is_filled_in_and_wakes_by_the_answer_alone(rememberer: House) -> None:
     person = rememberer.customer()
     sign_in(person, tick=True)
-    rememberer.clock.move(days=121)
+    rememberer.leave(days=121)
     page = back(person)
     assert filled_in(page) == person.username
     page = person.walk(page, until="Reactivate")

@@ -12,8 +12,8 @@ from tests.people import Person
 ENDS: dict[str, Callable[[House, Person], object]] = {
     "blocked": lambda house, person: assist.change_state(house.world, person.username, assist.Act.BLOCK, "test"),
     "closed": lambda house, person: assist.change_state(house.world, person.username, assist.Act.CLOSE, "test"),
-    "suspended": lambda house, _: house.clock.move(days=120),
-    "expired": lambda house, _: house.clock.move(days=180),
+    "suspended": lambda house, _: house.leave(days=120),
+    "expired": lambda house, _: house.leave(days=180),
 }
 HEADING = {
     "blocked": "Your access is blocked",
@@ -82,7 +82,7 @@ def test_t05_the_day_before_everything_works_and_the_120th_nothing_does(house: H
     with house.clock.stopped() as clock:
         for person in (early, late):
             person.sign_in()
-        clock.move(days=120, microseconds=-1)
+        house.leave(days=120, microseconds=-1)
         early.elsewhere().sign_in()
         fresh = early.elsewhere()
         fresh.sign_in()

@@ -1,0 +1,232 @@
+"""What becomes of access that nobody uses: which reminders go out when, and the moments of suspension, expiry and purge.
+
+An ending comes at its span after the last use, but never before each of its reminders was accepted by the mail server and
+the time it told of has passed since: a reminder that could not be delivered moves the ending, it is not skipped.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from idp.model import Account, AccountState, Ending, Period, Reminder
+from idp.policies.policy import Inactivity, Policy
+
+# A reminder that was not accepted is asked for anew after this time, for which its letter is tried.
+ASK_AGAIN = timedelta(days=7)
+# How often a use beside signing in is written down: inactivity is a matter of days.
+NOTED_EVERY = timedelta(hours=1)
+_EVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Since(NamedTuple):
+    """The moment from which inactivity counts, and what happened then."""
+
+    at: datetime
+    what: str
+
+
+class Notice(NamedTuple):
+    """A reminder that goes out ``ahead`` of an ending: when it falls due, and the letter that was asked for, if one was."""
+
+    ending: Ending
+    ahead: timedelta
+    due_at: datetime
+    reminder: Reminder | None
+
+
+class Course(NamedTuple):
+    """What becomes of an active account that nobody uses. A moment that is None never comes, or waits for a reminder."""
+
+    since: Since
+    notices: tuple[Notice, ...]
+    suspends_at: datetime | None
+    expires_at: datetime | None
+    purges_at: datetime | None
+
+
+class Act(StrEnum):
+    """What upkeep does about an account."""
+
+    REMIND = "remind"
+    SUSPEND = "suspend"
+    EXPIRE = "expire"
+    PURGE = "purge"
+
+
+class Due(NamedTuple):
+    """The one thing to be done about an account now, and since when it has been due; ``notice`` is what to remind of."""
+
+    act: Act
+    at: datetime
+    notice: Notice | None = None
+
+
+def counts_from(account: Account, rules: Inactivity) -> Since:
+    """From when inactivity counts: the last activity, or when the rules took effect if that is later."""
+    moments = [
+        (account.created_at, "created"),
+        (account.enrolled_at, "enrolled"),
+        (account.last_sign_in_at, "signed_in"),
+        (account.last_refresh_at if "refresh" in rules.activity else None, "refreshed"),
+        (account.last_step_up_at if "step_up" in rules.activity else None, "stepped_up"),
+        (account.reactivated_at, "reactivated"),
+    ]
+    if rules.in_force_since:
+        moments.append((datetime.combine(date.fromisoformat(rules.in_force_since), time(), UTC), "in_force"))
+    at, what = account.created_at, "created"
+    for moment, name in moments:
+        if moment is not None and moment >= at:
+            at, what = moment, name
+    return Since(at, what)
+
+
+def course(account: Account, policy: Policy, *, accepted_at: datetime | None = None) -> Course:
+    """The account's course if it stays unused.
+
+    To foresee it, reminders that were not accepted yet are taken as accepted at ``accepted_at``, or when they fall due.
+    """
+    rules, spans = policy.inactivity, policy.periods or (period(policy, _EVER),)
+    since = counts_from(account, rules)
+    suspends = falls(since.at, [(one.began_at, one.suspend_after) for one in spans])
+    notices, suspends_at = _Approach(account, since.at, rules, accepted_at).to(Ending.SUSPENSION, suspends)
+    expires = falls(since.at, [(one.began_at, one.expire_after) for one in spans])
+    if expires is not None and suspends is not None:
+        # Between the two lies as much time as policy says, however late the first came.
+        apart = (rules.expire_after or timedelta(0)) - (rules.suspend_after or timedelta(0))
+        expires = max(expires, suspends_at + apart) if suspends_at is not None else None
+    more, expires_at = _Approach(account, since.at, rules, accepted_at).to(Ending.EXPIRY, expires)
+    purges_at = falls(expires_at, [(one.began_at, one.purge_after) for one in spans]) if expires_at is not None else None
+    return Course(since, (*notices, *more), suspends_at, expires_at, purges_at)
+
+
+def falls(since: datetime, spans: Sequence[tuple[datetime, timedelta | None]]) -> datetime | None:
+    """When a span that counts from ``since`` is over, where it was changed: ``spans`` as they took effect, the present last.
+
+    A stricter span counts from the moment it took effect at the earliest, and the one before it goes on counting beside it:
+    whichever is over first. None: never.
+    """
+    ends: datetime | None = None
+    loosest = timedelta(0)
+    for place in range(len(spans) - 1, -1, -1):
+        began, span = spans[place]
+        if span is None:
+            break
+        loosest = max(loosest, span)
+        # Ever since then the rule was at least as strict as this.
+        counted = since if place == 0 else max(since, began)
+        over = counted + loosest
+        ends = over if ends is None else min(ends, over)
+    return ends
+
+
+def due(account: Account, policy: Policy, now: datetime) -> Due | None:
+    """What is to be done about the account at ``now``; None: nothing. Asked again after it was done, it names the next."""
+    if account.state is not AccountState.ACTIVE:
+        return _due_by_state(account, policy, now)
+    ahead = course(account, policy)
+    if ahead.purges_at is not None and now >= ahead.purges_at:
+        return Due(Act.PURGE, ahead.purges_at)
+    if ahead.expires_at is not None and now >= ahead.expires_at:
+        return None if _noted(account.quiet.expired_at, ahead.expires_at) else Due(Act.EXPIRE, ahead.expires_at)
+    suspended = ahead.suspends_at is not None and now >= ahead.suspends_at
+    if suspended and ahead.suspends_at is not None and not _noted(account.quiet.suspended_at, ahead.suspends_at):
+        return Due(Act.SUSPEND, ahead.suspends_at)
+    first = None if suspended else _wanted(ahead.notices, Ending.SUSPENSION, policy.inactivity, now)
+    notice = first or _wanted(ahead.notices, Ending.EXPIRY, policy.inactivity, now)
+    return Due(Act.REMIND, notice.due_at, notice) if notice is not None else None
+
+
+def period(policy: Policy, began_at: datetime) -> Period:
+    """The spans of a policy that took effect at a moment."""
+    rules = policy.inactivity
+    return Period(began_at, rules.suspend_after, rules.expire_after, rules.purge_after)
+
+
+def watched_after(policy: Policy) -> dict[AccountState, timedelta]:
+    """How long an account of each state must have been quiet before anything can be due about it; others need no watch."""
+    rules = policy.inactivity
+    spans = [
+        after - max(reminders, default=timedelta(0))
+        for after, reminders in (
+            (rules.suspend_after, rules.suspend_reminders),
+            (rules.expire_after, rules.expire_reminders),
+        )
+        if after is not None
+    ]
+    watched = {
+        AccountState.INVITED: policy.registration.purge_unconfirmed_after,
+        AccountState.CLOSED: policy.retention.closed_accounts,
+    }
+    return watched | ({AccountState.ACTIVE: min(spans)} if spans else {})
+
+
+def worth_noting(last: datetime | None, now: datetime) -> bool:
+    """Whether a use beside signing in is late enough after the last one noted to be noted again."""
+    return last is None or now - last >= NOTED_EVERY
+
+
+def _due_by_state(account: Account, policy: Policy, now: datetime) -> Due | None:
+    """Accounts that the clock of inactivity does not run for: those closed, and those to which nobody ever came."""
+    after = watched_after(policy).get(account.state)
+    purges_at = (account.state_at or account.created_at) + after if after is not None else None
+    return Due(Act.PURGE, purges_at) if purges_at is not None and now >= purges_at else None
+
+
+class _Approach(NamedTuple):
+    """The way of one account to its endings, reminder by reminder."""
+
+    account: Account
+    since: datetime
+    rules: Inactivity
+    accepted_at: datetime | None
+
+    def to(self, ending: Ending, at: datetime | None) -> tuple[tuple[Notice, ...], datetime | None]:
+        """The reminders of an ending due at ``at``, and when it comes: None while one that it needs is not accepted."""
+        if at is None:
+            return (), None
+        suspension, quiet, rules = ending is Ending.SUSPENSION, self.account.quiet, self.rules
+        written = quiet.suspended_at if suspension else quiet.expired_at
+        # What came once does not go back because policy lists another reminder since.
+        came = written is not None and written >= self.since
+        whole, notices = True, []
+        for ahead in sorted(rules.suspend_reminders if suspension else rules.expire_reminders, reverse=True):
+            notice = Notice(ending, ahead, at - ahead, _of(quiet.reminders, ending, ahead, self.since))
+            notices.append(notice)
+            taken = self._taken(notice)
+            if rules.require_reminders and taken is not None:
+                at = max(at, taken + ahead)
+            elif rules.require_reminders and not came:
+                whole = False
+        return tuple(notices), at if whole else None
+
+    def _taken(self, notice: Notice) -> datetime | None:
+        """When the reminder was accepted, or is supposed to be."""
+        taken = notice.reminder.accepted_at if notice.reminder is not None else None
+        return max(self.accepted_at, notice.due_at) if taken is None and self.accepted_at is not None else taken
+
+
+def _of(reminders: Iterable[Reminder], ending: Ending, ahead: timedelta, since: datetime) -> Reminder | None:
+    """The reminder of an ending in the present quiet period."""
+    return next(
+        (one for one in reminders if one.ending is ending and one.ahead == ahead and one.asked_at >= since),
+        None,
+    )
+
+
+def _wanted(notices: Iterable[Notice], ending: Ending, rules: Inactivity, now: datetime) -> Notice | None:
+    """The reminder to be asked for now. One that must be accepted holds back those after it; others are skipped when late."""
+    fallen = [one for one in notices if one.ending is ending and one.due_at <= now]
+    if not rules.require_reminders:
+        return fallen[-1] if fallen and fallen[-1].reminder is None else None
+    for notice in fallen:
+        asked = notice.reminder
+        if asked is None or (asked.accepted_at is None and now >= asked.asked_at + ASK_AGAIN):
+            return notice
+        if asked.accepted_at is None:
+            return None
+    return None
+
+
+def _noted(written: datetime | None, came_at: datetime) -> bool:
+    return written is not None and written >= came_at

@@ -1,0 +1,85 @@
+"""Accounts that nobody uses: found by how long they have been quiet, reminded, and in the end gone."""
+
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from sqlalchemy import bindparam, delete, insert, select, tuple_, update
+
+from idp.model import Account, AccountState, Quiet
+from idp.store.accounts import ACCOUNT_COLUMNS, account_of
+from idp.store.codec import quiet_document
+from idp.store.statements import Repository, Statement
+from idp.store.tables import accounts, counters, outbox, tombstones
+
+_a = accounts.c
+BEGINNING: Final = datetime.fromtimestamp(0, UTC)
+
+
+class Use(Enum):
+    """A use of an account beside signing in, which policy may count as activity."""
+
+    REFRESH = auto()
+    STEP_UP = auto()
+
+
+class Watched(NamedTuple):
+    """An account that upkeep looks at, and its place in the order in which it does."""
+
+    since: datetime
+    account: Account
+
+
+_this = _a.id == bindparam("account")
+_SET_QUIET = Statement(update(accounts).where(_this).values(quiet=bindparam("to")))
+_USED = {
+    Use.REFRESH: Statement(update(accounts).where(_this).values(last_refresh_at=bindparam("now", type_=_a.created_at.type))),
+    Use.STEP_UP: Statement(update(accounts).where(_this).values(last_step_up_at=bindparam("now", type_=_a.created_at.type))),
+}
+_WATCHED = Statement(
+    select(_a.quiet_since, *ACCOUNT_COLUMNS)
+    .where(
+        _a.state == bindparam("state"),
+        _a.quiet_since <= bindparam("until"),
+        tuple_(_a.quiet_since, _a.id) > tuple_(bindparam("since", type_=_a.quiet_since.type), bindparam("after")),
+    )
+    .order_by(_a.quiet_since, _a.id)
+    .limit(bindparam("limit"))
+)
+_BURY = Statement(insert(tombstones))
+_PURGE = (
+    # What has no foreign key to go by: letters, sent ones too, and counters.
+    Statement(delete(outbox).where(outbox.c.account_id == bindparam("account"))),
+    Statement(delete(counters).where(counters.c.subject == bindparam("account"))),
+    Statement(delete(accounts).where(_this)),
+)
+
+
+class Unused(Repository):
+    """What upkeep asks and does about accounts."""
+
+    __slots__ = ()
+
+    def watched(
+        self, state: AccountState, until: datetime, *, since: datetime = BEGINNING, after: str = "", limit: int = 500
+    ) -> list[Watched]:
+        """The accounts of a state, without credentials, that have been quiet since ``until`` or longer, the longest first.
+
+        ``since`` and ``after`` are the place, and the id, of the last one seen.
+        """
+        values = {"state": state.value, "until": until, "since": since, "after": after, "limit": limit}
+        return [Watched(row[0], account_of(row[1:])) for row in self._link.all(_WATCHED, values)]
+
+    def used(self, account_id: str, use: Use, now: datetime) -> None:
+        """The account was used otherwise than by signing in."""
+        self._link.run(_USED[use], {"account": account_id, "now": now})
+
+    def set_quiet(self, account_id: str, quiet: Quiet) -> None:
+        """Write down what was done about the account since it was last used."""
+        self._link.run(_SET_QUIET, {"account": account_id, "to": quiet_document(quiet)})
+
+    def purge(self, account_id: str, now: datetime) -> None:
+        """Delete everything held about the person; the subject identifier stays, so that nobody else is ever given it."""
+        for statement in _PURGE:
+            self._link.run(statement, {"account": account_id})
+        self._link.run(_BURY, {"subject": account_id, "purged_at": now})
