@@ -7,21 +7,26 @@ reminder is written twice, and none counts that was not taken.
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from idp.flows.world import World
-from idp.model import Account, Ending, Letter, Reminder
-from idp.policies.inactivity import ASK_AGAIN, Notice, course
+from idp.model import Account, Ending, Letter
+from idp.policies.inactivity import ASK_AGAIN, Due, after, course
 from idp.store import Transaction
 
 TEMPLATES: Final = {Ending.SUSPENSION: "suspension_reminder", Ending.EXPIRY: "expiry_reminder"}
 _REMINDERS: Final = frozenset(TEMPLATES.values())
 
 
-def ask(world: World, tx: Transaction, account: Account, notice: Notice, now: datetime) -> Account:
-    """Write the letter of a reminder; the caller holds the account. It tells the earliest day on which the ending comes."""
-    ahead = course(account, world.policy, accepted_at=now)
-    ends = ahead.suspends_at if notice.ending is Ending.SUSPENSION else ahead.expires_at
+def ask(world: World, tx: Transaction, account: Account, due: Due, now: datetime) -> Account:
+    """Write the letter of the reminder that is due; the caller holds the account.
+
+    It tells the earliest moment at which the ending comes.
+    """
+    if due.notice is None:
+        return account
+    ending, ahead = due.notice.ending, course(account, world.policy, accepted_at=now)
+    ends = ahead.suspends_at if ending is Ending.SUSPENSION else ahead.expires_at
     context = {
         "name": account.given_name,
         "username": account.username,
@@ -29,19 +34,11 @@ def ask(world: World, tx: Transaction, account: Account, notice: Notice, now: da
         "last_used": ahead.since.at.isoformat(),
         "link": f"{world.issuer}/sign-in",
     }
-    letter = world.send(tx, now, TEMPLATES[notice.ending], account, context, lifetime=ASK_AGAIN)
-    asked = Reminder(notice.ending, notice.ahead, letter, now)
-    # Those of an earlier quiet period, and the one that this replaces, are of no further use.
-    others = tuple(
-        one
-        for one in account.quiet.reminders
-        if one.asked_at >= ahead.since.at and (one.ending, one.ahead) != (notice.ending, notice.ahead)
-    )
-    account = replace(account, quiet=replace(account.quiet, reminders=(*others, asked)))
+    letter = world.send(tx, now, TEMPLATES[ending], account, context, lifetime=ASK_AGAIN)
+    account = after(account, due, world.policy, now, letter)
     tx.unused.set_quiet(account.id, account.quiet)
-    world.record(
-        tx, now, "reminder.asked", "done", account=account, actor="policy", ending=notice.ending, ahead=notice.ahead.days
-    )
+    facts: dict[str, Any] = {"ending": ending, "ahead": str(due.notice.ahead), "due": due.at.isoformat(), "letter": letter}
+    world.record(tx, now, "reminder.asked", "done", account=account, actor="policy", **facts)
     return account
 
 

@@ -5,6 +5,7 @@ the time it told of has passed since: a reminder that could not be delivered mov
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -14,6 +15,8 @@ from idp.policies.policy import Inactivity, Policy
 
 # A reminder that was not accepted is asked for anew after this time, for which its letter is tried.
 ASK_AGAIN = timedelta(days=7)
+# How much earlier than due a reminder may have gone out: past that, policy gave so much more time that it told of another day.
+STILL_GOOD = timedelta(days=30)
 # How often a use beside signing in is written down: inactivity is a matter of days.
 NOTED_EVERY = timedelta(hours=1)
 _EVER = datetime.min.replace(tzinfo=UTC)
@@ -106,7 +109,20 @@ def falls(since: datetime, spans: Sequence[tuple[datetime, timedelta | None]]) -
     A stricter span counts from the moment it took effect at the earliest, and the one before it goes on counting beside it:
     whichever is over first. None: never.
     """
-    ends: datetime | None = None
+    counted = counted_from(since, spans)
+    return counted.at + counted.span if counted is not None else None
+
+
+class Counted(NamedTuple):
+    """The moment from which a span counts, and the span: later than the last use where it took effect later."""
+
+    at: datetime
+    span: timedelta
+
+
+def counted_from(since: datetime, spans: Sequence[tuple[datetime, timedelta | None]]) -> Counted | None:
+    """From when the span counts that is over first, of those that ``falls`` weighs."""
+    first: Counted | None = None
     loosest = timedelta(0)
     for place in range(len(spans) - 1, -1, -1):
         began, span = spans[place]
@@ -114,10 +130,10 @@ def falls(since: datetime, spans: Sequence[tuple[datetime, timedelta | None]]) -
             break
         loosest = max(loosest, span)
         # Ever since then the rule was at least as strict as this.
-        counted = since if place == 0 else max(since, began)
-        over = counted + loosest
-        ends = over if ends is None else min(ends, over)
-    return ends
+        counted = Counted(since if place == 0 else max(since, began), loosest)
+        if first is None or counted.at + counted.span <= first.at + first.span:
+            first = counted
+    return first
 
 
 def due(account: Account, policy: Policy, now: datetime) -> Due | None:
@@ -141,6 +157,26 @@ def period(policy: Policy, began_at: datetime) -> Period:
     """The spans of a policy that took effect at a moment."""
     rules = policy.inactivity
     return Period(began_at, rules.suspend_after, rules.expire_after, rules.purge_after)
+
+
+def after(account: Account, done: Due, policy: Policy, now: datetime, letter: str = "") -> Account:
+    """The account's facts once the thing due is done, a purge aside; ``letter`` is the id of the reminder's letter.
+
+    Reminders of an earlier quiet period, and the one that this replaces, are of no further use.
+    """
+    quiet = account.quiet
+    if done.act is Act.SUSPEND:
+        return replace(account, quiet=replace(quiet, suspended_at=now))
+    if done.act is Act.EXPIRE:
+        return replace(account, quiet=replace(quiet, expired_at=now))
+    if done.notice is None:
+        return account
+    asked = Reminder(done.notice.ending, done.notice.ahead, letter, now)
+    since = counts_from(account, policy.inactivity).at
+    others = (
+        one for one in quiet.reminders if one.asked_at >= since and (one.ending, one.ahead) != (asked.ending, asked.ahead)
+    )
+    return replace(account, quiet=replace(quiet, reminders=(*others, asked)))
 
 
 def watched_after(policy: Policy) -> dict[AccountState, timedelta]:
@@ -187,27 +223,25 @@ class _Approach(NamedTuple):
             return (), None
         suspension, quiet, rules = ending is Ending.SUSPENSION, self.account.quiet, self.rules
         written = quiet.suspended_at if suspension else quiet.expired_at
-        # What came once does not go back because policy lists another reminder since.
-        came = written is not None and written >= self.since
+        # What came once does not go back because policy lists another reminder since, only because it gives more time.
+        came = written is not None and written >= max(self.since, at)
         whole, notices = True, []
         for ahead in sorted(rules.suspend_reminders if suspension else rules.expire_reminders, reverse=True):
-            notice = Notice(ending, ahead, at - ahead, _of(quiet.reminders, ending, ahead, self.since))
-            notices.append(notice)
-            taken = self._taken(notice)
+            due_at = at - ahead
+            asked = _of(quiet.reminders, ending, ahead, max(self.since, due_at - STILL_GOOD))
+            notices.append(Notice(ending, ahead, due_at, asked))
+            taken = asked.accepted_at if asked is not None else None
+            if taken is None and self.accepted_at is not None and not came:
+                taken = max(self.accepted_at, due_at)
             if rules.require_reminders and taken is not None:
                 at = max(at, taken + ahead)
             elif rules.require_reminders and not came:
                 whole = False
         return tuple(notices), at if whole else None
 
-    def _taken(self, notice: Notice) -> datetime | None:
-        """When the reminder was accepted, or is supposed to be."""
-        taken = notice.reminder.accepted_at if notice.reminder is not None else None
-        return max(self.accepted_at, notice.due_at) if taken is None and self.accepted_at is not None else taken
-
 
 def _of(reminders: Iterable[Reminder], ending: Ending, ahead: timedelta, since: datetime) -> Reminder | None:
-    """The reminder of an ending in the present quiet period."""
+    """The reminder of an ending, unless it was asked for before ``since`` and is of no use any more."""
     return next(
         (one for one in reminders if one.ending is ending and one.ahead == ahead and one.asked_at >= since),
         None,

@@ -12,6 +12,7 @@ from idp.store.keys import Keys
 from idp.store.proofs import Alarms, Issuances, OneTimeCodes, Passkeys, RecoveryCodes
 from idp.store.records import Audit, Outbox, Policies
 from idp.store.statements import Link
+from idp.store.turns import Turns
 from idp.store.unused import Unused
 
 
@@ -30,6 +31,11 @@ class Transaction:
     def unused(self) -> Unused:
         """Accounts that nobody uses."""
         return Unused(self.link)
+
+    @cached_property
+    def turns(self) -> Turns:
+        """Whose turn it is at a task of upkeep."""
+        return Turns(self.link)
 
     @cached_property
     def counters(self) -> Counters:
