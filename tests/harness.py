@@ -303,16 +303,19 @@ def open_house(
     pool: HashPool | None = None,
     policy: Callable[[Any], Any] | None = None,
     environ: Mapping[str, str] | None = None,
+    clients: Iterable[Client] = (),
 ) -> Iterator[House]:
     """Start a house on a free port; ``strong`` hashes at production's cost, ``policy`` changes the law.
 
-    ``environ`` is said beside what every house is told.
+    ``environ`` is said beside what every house is told; ``clients`` stand beside those it has, or in their place.
     """
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
         database, redis = fresh_urls(kind, folder)
         settings, said = settings_of(f"http://localhost:{listener.getsockname()[1]}", database, redis, **(environ or {}))
-        settings = replace(settings, clients={**settings.clients, **{client.id: client for client in MORE_CLIENTS}})
+        settings = replace(
+            settings, clients={**settings.clients, **{client.id: client for client in (*MORE_CLIENTS, *clients)}}
+        )
         settings = settings if policy is None else replace(settings, policy=policy(settings.policy))
         store: Store = open_store(database, redis, pool_size=16)
         stack.callback(store.close)

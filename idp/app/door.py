@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from flask import Request, Response
 
@@ -18,9 +19,9 @@ class Entrance:
 
     house: House
 
-    def session(self, request: Request) -> tuple[Session, Account] | None:  # noqa: ARG002 - the House reads the present one
-        """The browser's session and its account, if both still count."""
-        return self.house.session()
+    def session(self, request: Request, within: timedelta | None = None) -> tuple[Session, Account] | None:  # noqa: ARG002
+        """The browser's session and its account, if both still count; the House reads the present request."""
+        return self.house.session(within)
 
     def begin(self, request: Request, ask: Ask, held: tuple[Session, Account] | None) -> Response:  # noqa: ARG002
         """Store what was asked and send the person to the sign-in pages."""

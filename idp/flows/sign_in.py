@@ -1,6 +1,7 @@
 """Signing in: begin, look, answer, finish. Each answer proves one thing and comes back to the derived step."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from idp.flows import closing, remembered, temporary
@@ -178,10 +179,13 @@ def finished(world: World, transaction: str, browser: str, held: tuple[Session, 
     return Taken(taken, held[0], account) if taken is not None else None
 
 
-def usable_session(world: World, cookie: str, *, active: bool = True) -> tuple[Session, Account] | None:
+def usable_session(
+    world: World, cookie: str, *, active: bool = True, within: timedelta | None = None
+) -> tuple[Session, Account] | None:
     """The session a cookie opens and its account, if both still count; activity moves the session's end.
 
-    Looking only, which is not being ``active``, moves nothing.
+    Looking only, which is not being ``active``, moves nothing. Nor does activity where the session rested for longer than
+    ``within``: whoever asks so will not take it for enough.
     """
     now = world.clock()
     session = world.store.sessions.get(digest(cookie), now)
@@ -194,6 +198,7 @@ def usable_session(world: World, cookie: str, *, active: bool = True) -> tuple[S
         return None
     if standing(account, world.policy, now) is not Standing.ACTIVE:
         return None
+    active = active and not sessions.rested(session, within, now)
     if active and sessions.worth_touching(session, rules, now):
         session = replace(session, last_seen_at=now, expires_at=sessions.expires_at(session.created_at, now, rules))
         world.store.sessions.touch(session.id, session.last_seen_at, session.expires_at)

@@ -81,7 +81,10 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A registered client (RFC 7591 names). ``secret_digests`` hold SHA-256 digests of 256-bit random secrets."""
+    """A registered client (RFC 7591 names). ``secret_digests`` hold SHA-256 digests of 256-bit random secrets.
+
+    Proofs older than ``default_max_age`` and sessions unused for longer than ``session_idle`` do not suffice for it.
+    """
 
     id: str
     name: str
@@ -101,6 +104,8 @@ class Client:
     disabled: bool = False
     # The resource whose tokens this client may introspect, as a resource server.
     introspects: tuple[str, ...] = ()
+    default_max_age: timedelta | None = None
+    session_idle: timedelta | None = None
 
     @property
     def public(self) -> bool:

@@ -18,7 +18,7 @@ from idp.oauth.checks import Asking, Refusal, examine
 from idp.oauth.clients import Clients
 from idp.oauth.door import Finished, Pages, Pending, SignInDoor
 from idp.oauth.wire import body_of, parse
-from idp.policies import entry, steps
+from idp.policies import entry, sessions, steps
 from idp.policies.steps import Done, GiveConsent, Refused, Step
 from idp.vault.signing import KeyRing
 
@@ -54,7 +54,7 @@ class Authorization:
         refusal = examine(asking)
         if refusal is not None:
             return self._refuse(asking, refusal)
-        held = self.door.session(request)
+        held = self.door.session(request, asking.client.session_idle)
         address = f"/authorize?{urlencode(asking.pairs)}"
         if request.method == "POST" and held is None and len(address) <= _LONGEST_ADDRESS:
             # Another site's POST comes without cookies (SameSite); the same request as a GET brings them.
@@ -100,7 +100,8 @@ class Authorization:
 
     def _ask(self, asking: Asking, held: Held | None, now: datetime) -> Ask:
         """The request as facts for the policy. Ages become moments, so that waiting or editing the address changes nothing."""
-        fresh_since = None if asking.max_age is None else now - timedelta(seconds=asking.max_age)
+        asked = None if asking.max_age is None else timedelta(seconds=asking.max_age)
+        fresh_since = sessions.fresh_since(asking.client, asked, held[0] if held else None, now)
         if asking.prompt & {"login", "select_account"}:
             fresh_since = now
         return Ask(

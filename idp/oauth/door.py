@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from flask import Request, Response
@@ -33,8 +34,8 @@ class Pending:
 class SignInDoor(Protocol):
     """The pages that sign people in; the two doors meet by redirect, with an opaque id."""
 
-    def session(self, request: Request) -> tuple[Session, Account] | None:
-        """The browser's session, if it still counts."""
+    def session(self, request: Request, within: timedelta | None = None) -> tuple[Session, Account] | None:
+        """The browser's session, if it still counts. Asking is activity, unless it rested for longer than ``within``."""
         ...
 
     def begin(self, request: Request, ask: Ask, held: tuple[Session, Account] | None) -> Response:

@@ -1,10 +1,12 @@
 """How long a browser stays signed in, and which sessions still count."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from idp.model import Account, AccountState, Session
+from idp.model import Account, AccountState, Client, Session
 from idp.policies import policy
+
+_LATEST = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +73,21 @@ def ends_others(rules: policy.Change, *, wished: bool) -> bool:
 
 def worth_touching(session: Session, rules: policy.Session, now: datetime) -> bool:
     """Whether activity moves the end enough to be written: a thirtieth of the idle time, at most a minute late."""
-    return now - session.last_seen_at >= rules.idle / 30
+    return now - session.last_seen_at >= min(rules.idle / 30, _LATEST)
+
+
+def rested(session: Session, idle: timedelta | None, now: datetime) -> bool:
+    """Whether a session was unused for longer than a client accepts; ``idle`` is None where the client does not say."""
+    return idle is not None and now - session.last_seen_at > idle
+
+
+def fresh_since(client: Client, asked: timedelta | None, session: Session | None, now: datetime) -> datetime | None:
+    """The moment before which proofs do not count for a client; None where any that the session has will do.
+
+    ``asked`` is the request's own ``max_age``: the stricter of the two counts. Of a session that rested for too long
+    nothing counts.
+    """
+    if session is not None and rested(session, client.session_idle, now):
+        return now
+    ages = [age for age in (asked, client.default_max_age) if age is not None]
+    return now - min(ages) if ages else None

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal
 
 from idp.model import Client, Resource
+from idp.policies.policy import MINUTES
 from idp.settings.addresses import Refusal, refused_redirect, refused_web
 from idp.settings.client_keys import Place, read_keys, read_secret
 from idp.settings.document import quoted
@@ -48,6 +50,10 @@ class ClientTable:
     id_token_alg: Literal["RS256", "ES256"] = "RS256"  # noqa: S105 - the name of an algorithm
     consent: bool = False
     disabled: bool = False
+    default_max_age: timedelta | None = field(
+        default=None, metadata={"floor": 1 * MINUTES, "source": "OpenID Connect Dynamic Registration 2"}
+    )
+    session_idle: timedelta | None = field(default=None, metadata={"floor": 5 * MINUTES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,8 @@ class _Judge:
             consent=table.consent,
             disabled=table.disabled,
             introspects=self._identifiers("introspects"),
+            default_max_age=table.default_max_age,
+            session_idle=table.session_idle,
         )
 
     def _refuse(self, key: str | tuple[str | int, ...], what: str, remedy: str) -> Broken:
@@ -133,6 +141,9 @@ class _Judge:
             self._refuse("redirect_uris", "authorization_code has nowhere to send its answer", "List at least one address.")
         if not table.response_modes:
             self._refuse("response_modes", "the client accepts no answer", 'List at least "query".')
+        for key in ("default_max_age", "session_idle"):
+            if getattr(table, key) is not None and "authorization_code" not in table.grant_types:
+                self._refuse(key, "nobody signs in at this client", 'Remove it, or add "authorization_code".')
         if "refresh_token" in table.grant_types and not _REFRESHABLE & set(table.grant_types):
             self._refuse("grant_types", "no other grant gives the client a refresh token", 'Add "authorization_code".')
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -78,11 +78,14 @@ class House:
             g.browser, g.browser_new = known or self.world.vault.token(), known is None
         return str(g.browser)
 
-    def session(self) -> tuple[Session, Account] | None:
-        """The session of this browser and its account, where both still count; read once a request."""
+    def session(self, within: timedelta | None = None) -> tuple[Session, Account] | None:
+        """The session of this browser and its account, where both still count; read once a request.
+
+        Asking is activity, unless the session rested for longer than ``within``.
+        """
         if "session" not in g:
             cookie = self.cookies.read(request, "session")
-            g.session = usable_session(self.world, cookie) if cookie else None
+            g.session = usable_session(self.world, cookie, within=within) if cookie else None
         held: tuple[Session, Account] | None = g.session
         return held
 

@@ -166,7 +166,7 @@ class Door:
     sessions: list[Session] = field(default_factory=list)
     begun: int = 0
 
-    def session(self, request: Request) -> tuple[Session, Account] | None:
+    def session(self, request: Request, within: timedelta | None = None) -> tuple[Session, Account] | None:  # noqa: ARG002
         return None if self.held is None or "cookieless" in request.args else self.held
 
     def begin(self, request: Request, ask: Ask, held: tuple[Session, Account] | None) -> Response:  # noqa: ARG002

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from idp.model import AccountState, Factor, Proof, Session
+from idp.model import AccountState, Client, Factor, Proof, Session
 from idp.policies import sessions
 from idp.policies.policy import Change
 from idp.policies.policy import Session as Rules
@@ -83,3 +83,36 @@ def test_an_ending_tells_when_whom_to_warn_and_whether_activity_moves_it(used, a
 def test_a_policy_that_became_stricter_counts_for_sessions_that_began_before():
     assert sessions.ending(SESSION, replace(RULES, idle=5 * MINUTE)).at == NOW + 5 * MINUTE
     assert sessions.ending(SESSION, replace(RULES, idle=60 * MINUTE)).at == NOW + 30 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("limits", "asked", "unused", "since"),
+    [
+        ({}, None, 60, None),
+        ({}, 10, 60, 10),
+        ({"default_max_age": 480 * MINUTE}, None, 0, 480),
+        ({"default_max_age": 480 * MINUTE}, 10, 0, 10),
+        ({"default_max_age": 10 * MINUTE}, 480, 0, 10),
+        ({"default_max_age": 480 * MINUTE}, 0, 0, 0),
+        ({"session_idle": 15 * MINUTE}, None, 15, None),
+        ({"session_idle": 15 * MINUTE}, None, 16, 0),
+        ({"session_idle": 15 * MINUTE}, 480, 16, 0),
+        ({"session_idle": 15 * MINUTE, "default_max_age": 480 * MINUTE}, None, 14, 480),
+        ({"session_idle": 15 * MINUTE, "default_max_age": 480 * MINUTE}, None, 16, 0),
+    ],
+)
+def test_the_stricter_of_the_client_s_limit_and_the_request_s_counts(limits, asked, unused, since):
+    session = replace(SESSION, last_seen_at=NOW - unused * MINUTE)
+    told = sessions.fresh_since(Client("c", "C", **limits), None if asked is None else asked * MINUTE, session, NOW)
+    assert told == (None if since is None else NOW - since * MINUTE)
+
+
+def test_who_is_not_signed_in_has_nothing_that_could_have_rested():
+    assert sessions.fresh_since(Client("c", "C", session_idle=15 * MINUTE), None, None, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("idle", "after", "worth"), [(30, 59, False), (30, 60, True), (720, 60, True), (720, 59, False), (5, 10, True)]
+)
+def test_activity_is_written_at_most_a_minute_late(idle, after, worth):
+    assert sessions.worth_touching(SESSION, replace(RULES, idle=idle * MINUTE), NOW + after * SECOND) is worth

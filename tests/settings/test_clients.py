@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,12 @@ SPOILT: list[tuple[str, str, str]] = [
     (PUBLIC.replace('"Extra"', '" "'), "name", "the name is empty"),
     (PUBLIC.replace('name = "Extra"\n', ""), "name", "missing"),
     (PUBLIC + 'secret = "canary"', "secret", 'unknown key. Did you mean "secret_from"?'),
+    (PUBLIC + 'default_max_age = "59s"', "default_max_age", "below the floor of 1m"),
+    (PUBLIC + "default_max_age = 3600", "default_max_age", "3600 is not a duration"),
+    (PUBLIC + 'session_idle = "4m"', "session_idle", "below the floor of 5m"),
+    (PUBLIC + 'session_idel = "15m"', "session_idel", 'unknown key. Did you mean "session_idle"?'),
+    (BARE + 'session_idle = "15m"', "session_idle", "nobody signs in at this client"),
+    (BARE + 'default_max_age = "8h"', "default_max_age", "nobody signs in at this client"),
     (PUBLIC + toml_key(), "jwks", "none uses no keys"),
     (BARE.replace('secret_from = ["env:PORTAL_CLIENT_SECRET"]', ""), "secret_from", "missing"),
     (BARE + 'introspects = ["nothing"]', "introspects[1]", '"nothing" is not a resource'),
@@ -216,6 +223,15 @@ def test_a_client_proves_itself_by_its_public_keys(config: Path, environ: dict[s
     clients = load(config, environ).clients
     assert clients["extra"].jwks == clients["other"].jwks == {"keys": [EC_KEY]}
     assert clients["extra"].secret_digests == ()
+
+
+def test_a_client_may_want_fresher_proofs_and_busier_sessions(config: Path, environ: dict[str, str]) -> None:
+    add(config, PUBLIC + 'default_max_age = "8h"\nsession_idle = "15m"')
+    add(config, PUBLIC + 'default_max_age = "never"', "[clients.other]")
+    clients = load(config, environ).clients
+    extra, other = clients["extra"], clients["other"]
+    assert (extra.default_max_age, extra.session_idle) == (timedelta(hours=8), timedelta(minutes=15))
+    assert (other.default_max_age, other.session_idle) == (None, None)
 
 
 def test_an_app_may_have_a_scheme_of_its_own(config: Path, environ: dict[str, str]) -> None:
