@@ -70,11 +70,15 @@ def invite_again(world: World, username: str, client_id: str | None, actor: str)
     """Send a fresh invitation to someone who has not finished; the one before it dies."""
     now = world.clock()
     with world.store.begin() as tx:
-        account = tx.accounts.by_username(credentials.canonical_username(username))
+        named = tx.accounts.by_username(credentials.canonical_username(username))
+        # They may be choosing a password this very moment.
+        account = tx.accounts.locked(named.id) if named is not None else None
         if account is None:
             return NotInvited("unknown")
         if account.credential(Factor.PASSWORD) is not None or account.state is not AccountState.INVITED:
             return NotInvited("already_came")
+        # Whoever never comes is purged a time after this, not after the first invitation.
+        tx.accounts.set_state(account.id, AccountState.INVITED, now)
         world.record(tx, now, "account.invited", "again", account=account, actor=actor)
         _send(world, tx, account, client_id, now)
     return account

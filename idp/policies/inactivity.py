@@ -48,6 +48,13 @@ class Course(NamedTuple):
     purges_at: datetime | None
 
 
+class Counted(NamedTuple):
+    """A span, and the moment from which it counts: later than the last use where the span took effect later."""
+
+    at: datetime
+    span: timedelta
+
+
 class Act(StrEnum):
     """What upkeep does about an account."""
 
@@ -111,13 +118,6 @@ def falls(since: datetime, spans: Sequence[tuple[datetime, timedelta | None]]) -
     """
     counted = counted_from(since, spans)
     return counted.at + counted.span if counted is not None else None
-
-
-class Counted(NamedTuple):
-    """The moment from which a span counts, and the span: later than the last use where it took effect later."""
-
-    at: datetime
-    span: timedelta
 
 
 def counted_from(since: datetime, spans: Sequence[tuple[datetime, timedelta | None]]) -> Counted | None:
