@@ -13,7 +13,8 @@ class Ask:
 
     ``parameters`` is the request as it came, to be judged again on return. ``fresh_since`` is the moment before which
     proofs do not count (``prompt=login`` and ``max_age``); ``acr`` lists acceptable levels, best first, and
-    ``acr_essential`` says whether none of them will do; ``subject`` is the only account that may answer.
+    ``acr_essential`` says whether none of them will do; ``subject`` is the only account that may answer. ``onward`` names
+    the page of our own that somebody was on the way to, where no client asks.
     """
 
     client_id: str | None = None
@@ -26,6 +27,7 @@ class Ask:
     consent_given: bool = True
     login_hint: str = ""
     locale: str | None = None
+    onward: str = ""
 
 
 class Lost(StrEnum):
@@ -61,7 +63,8 @@ class SignIn:
     ``id`` is the digest of the identifier in the address, ``browser`` the digest of the cookie it is bound to.
     ``version`` guards the swap: of two answers at once, one is told to look again. ``finished``: a session came of it.
     ``told`` names the good news that the next page brings: "password_replaced", "pin_sent". ``challenge`` is what a
-    passkey must sign. ``remember`` is whether "remember me" was ticked; None where it was not asked.
+    passkey must sign. ``remember`` is whether "remember me" was ticked; None where it was not asked. ``code_sent``: a code to
+    reactivate by is on its way.
     """
 
     id: str
@@ -78,6 +81,7 @@ class SignIn:
     told: str = ""
     challenge: str = field(default="", repr=False)
     remember: bool | None = None
+    code_sent: bool = False
     version: int = 0
 
 

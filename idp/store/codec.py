@@ -60,6 +60,7 @@ def _ask_out(ask: Ask) -> dict[str, Any]:
         "unconsented": not ask.consent_given,
         "hint": ask.login_hint,
         "locale": ask.locale,
+        "onward": ask.onward,
     }
     return {name: value for name, value in members.items() if value not in ((), "", None) and value is not False}
 
@@ -77,6 +78,7 @@ def _ask_in(members: dict[str, Any]) -> Ask:
         consent_given=not members.get("unconsented", False),
         login_hint=members.get("hint", ""),
         locale=members.get("locale"),
+        onward=members.get("onward", ""),
     )
 
 
@@ -97,6 +99,7 @@ def sign_in_document(sign_in: SignIn) -> str:
             **({"recovering": _recovering_out(sign_in.recovering)} if sign_in.recovering else {}),
             **({"challenge": sign_in.challenge} if sign_in.challenge else {}),
             **({"remember": sign_in.remember} if sign_in.remember is not None else {}),
+            **({"code_sent": True} if sign_in.code_sent else {}),
         }
     )
 
@@ -119,6 +122,7 @@ def sign_in_from(id_: str, version: int, document: str) -> SignIn:
         told=members.get("told", ""),
         challenge=members.get("challenge", ""),
         remember=members.get("remember"),
+        code_sent=members.get("code_sent", False),
         version=version,
     )
 

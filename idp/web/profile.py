@@ -181,7 +181,7 @@ class Profile:
         return resident(self.world, *held, self.house.source())
 
     def _away(self) -> Response:
-        return self.house.away("/sign-in")
+        return self.house.away("/sign-in?to=profile")
 
 
 def add_to(blueprint: Blueprint, house: House, limited: Limit) -> None:

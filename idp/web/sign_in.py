@@ -1,12 +1,12 @@
 """The door of a sign-in: one address, one form at a time. Read the shape, call one use case, show where things stand."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, request
 
-from idp.flows import recover, second_factor, sign_in
+from idp.flows import reactivate, recover, second_factor, sign_in
 from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked, look
 from idp.flows.second_factor import Enrolled
@@ -20,6 +20,9 @@ from idp.web.house import DEVICE_AGE, House
 from idp.web.pages import name_of, page_for, ways_back
 from idp.web.second_factor import shown as around_second_factor
 
+# The pages of ours that a sign-in may lead to: names, so that no address is ever taken from a request.
+_OWN_PAGES: Final = {"profile": "/profile", "sessions": "/profile/sessions", "second-factor": "/profile/second-factor"}
+
 Limit = Callable[[Callable[..., Response]], Callable[..., Response]]
 
 
@@ -31,8 +34,10 @@ class Door:
         self.world = house.world
 
     def start(self) -> Response:
-        """GET /sign-in: a sign-in that no client asked for."""
-        transaction = sign_in.begin(self.world, Ask(), self.house.browser_secret(), self.house.session())
+        """GET /sign-in: a sign-in that no client asked for, on the way to the page of ours that ``to`` names."""
+        wanted = request.args.get("to", "")
+        ask = Ask(onward=wanted if wanted in _OWN_PAGES else "")
+        transaction = sign_in.begin(self.world, ask, self.house.browser_secret(), self.house.session())
         return self.house.away(f"/sign-in/{transaction}")
 
     def show(self, transaction: str) -> Response:
@@ -63,8 +68,10 @@ class Door:
         match result:
             case None | Gone():
                 return self._gone()
-            case sign_in.Wrong(looked) | recover.Wrong(looked) | second_factor.Wrong(looked):
+            case sign_in.Wrong(looked) | recover.Wrong(looked) | second_factor.Wrong(looked) | reactivate.Wrong(looked):
                 return self._page(looked, 401, errors=(wrong,))
+            case reactivate.TooMany(looked):
+                return self._page(looked, 429, errors=("too_many_codes",))
             case Faulty(looked, faults):
                 return self._page(looked, 422, fields={field_of(looked.step, fault): (fault,) for fault in reversed(faults)})
             case Enrolled(looked, codes):
@@ -145,6 +152,8 @@ class Door:
         ask = looked.sign_in.ask
         if ask.parameters:
             return f"/authorize/{looked.visit.transaction}"
+        if ask.onward:
+            return _OWN_PAGES.get(ask.onward, "/")
         client = self.world.clients.get(ask.client_id or "")
         if client is None or client.initiate_login_uri is None:
             return "/"

@@ -216,7 +216,7 @@ class Strengthening:
         return resident(self.world, *session, self.house.source())
 
     def _away(self) -> Response:
-        return self.house.away("/sign-in")
+        return self.house.away("/sign-in?to=second-factor")
 
 
 def add_to(blueprint: Blueprint, house: House, limited: Limit) -> None:

@@ -171,12 +171,12 @@ def test_another_app_takes_the_place_of_the_first(house: House) -> None:
 
 def test_whoever_is_not_signed_in_is_sent_to_sign_in(house: House) -> None:
     stranger = house.person()
-    assert stranger.get(HOME).headers["Location"] == "/sign-in"
+    assert stranger.get(HOME).headers["Location"] == "/sign-in?to=second-factor"
     for path in (f"{HOME}/{act}" for act in ("app", "remove-app", "passkey", "remove-passkey", "codes")):
-        assert stranger.get(path).headers["Location"] == "/sign-in"
-        assert stranger.client.post(path, data={}).headers["Location"] == "/sign-in"
+        assert stranger.get(path).headers["Location"] == "/sign-in?to=second-factor"
+        assert stranger.client.post(path, data={}).headers["Location"] == "/sign-in?to=second-factor"
     for path in (f"{HOME}/app/confirm", f"{HOME}/passkey/confirm"):
-        assert stranger.client.post(path, data={}).headers["Location"] == "/sign-in"
+        assert stranger.client.post(path, data={}).headers["Location"] == "/sign-in?to=second-factor"
 
 
 @pytest.mark.parametrize("sent", ["{}", "[]", "null", "x", '{"id": 1}', "\0", "{" * 5000])

@@ -83,6 +83,7 @@ def sign_in(**facts: Any) -> SignIn:
         consent_given=False,
         login_hint="ada\0",
         locale="it",
+        onward="profile",
     )
     whole = SignIn(
         id="s1",

@@ -289,7 +289,7 @@ def test_a07_two_tabs(house: House, name: str) -> None:
     assert person.signed_in()
     # A browser left with the old cookie is signed out, and loses nothing else.
     gone = stranger.post(second, written(person, name))
-    assert (gone.status_code, gone.headers["Location"]) == (303, "/sign-in")
+    assert (gone.status_code, gone.headers["Location"]) == (303, "/sign-in?to=profile")
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -328,10 +328,10 @@ def test_a07_without_a_session_there_is_only_the_sign_in_page(house: House, name
     person = house.customer()
     for path in ("/profile", f"/profile/{name}"):
         answer = person.get(path)
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in?to=profile")
     before = person.account
     answer = person.client.post(f"/profile/{name}", data=written(person, "password"))
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in?to=profile")
     assert person.account == before
 
 
