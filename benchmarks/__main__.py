@@ -1,27 +1,26 @@
 """`make bench`: what an operation costs. CPU time is the server's own; rates depend on the machine, ratios hold."""
 
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import letters, unhashed
+from benchmarks import letters, sweep, unhashed
 from benchmarks.client import Client, basic, sign_in
+from benchmarks.people import WHO, seed
 from benchmarks.processes import Server, configuration, free_port, serving
-from idp.app.composition import make_vault, make_world, put_in_force
-from idp.model import Account, AccountState, Credential, Factor
+from idp.app.composition import make_vault, make_world
 from idp.settings import load
 from idp.vault import Vault
 
-WHO = ("bench", "correct horse battery staple", "190476")
 ROUNDS = 5
 Operation = Callable[[], object]
 TARGETS = {
@@ -71,34 +70,6 @@ def _round(server: Server, operation: Operation, count: int) -> tuple[float, flo
     for _ in range(count):
         operation()
     return (server.cpu() - cpu) / count * 1e6, count / (time.monotonic() - began)
-
-
-def seed(folder: Path, environ: Mapping[str, str], vault_of: Callable[..., Vault]) -> None:
-    """One enrolled person in a fresh database."""
-    settings = load(folder / "config", environ)
-    world = make_world(settings)
-    vault = vault_of(settings)
-    world.store.upgrade()
-    world = put_in_force(world)
-    now = datetime.now(UTC)
-    secrets = {Factor.PASSWORD: WHO[1], Factor.PIN: WHO[2], Factor.ANSWER: "greenfield"}
-    account = Account(
-        "acc_bench",
-        WHO[0],
-        "bench@example.com",
-        "Ben",
-        "Chmark",
-        AccountState.ACTIVE,
-        now,
-        enrolled_at=now,
-        entitlements=frozenset({"billing", "service"}),
-    )
-    with world.store.begin() as tx:
-        tx.accounts.add(account, WHO[0])
-        for factor, secret in secrets.items():
-            question = "first_school" if factor is Factor.ANSWER else None
-            tx.accounts.set_credential(account.id, Credential(factor, vault.hash(secret), now, question=question))
-    world.store.close()
 
 
 @contextmanager
@@ -195,6 +166,10 @@ def run(console: Console) -> None:
     console.print(f"resident memory of the worker: {memory:.0f} MB (target {MEMORY_TARGET_MB})")
     console.print(f"first answer after start: {start:.2f} s (target {START_TARGET_S})")
     letters.run(console)
+    sweep.run(console)
 
 
-run(Console(width=110))
+if sys.argv[1:2] == ["sweep"]:
+    sweep.main(sys.argv[2:], prog_name="python -m benchmarks sweep")
+else:
+    run(Console(width=110))
