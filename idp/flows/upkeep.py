@@ -6,7 +6,7 @@ and a round that was left goes on where it was.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -31,25 +31,39 @@ _GONE_FOR: Final = {AccountState.ACTIVE: "expired", AccountState.CLOSED: "closed
 
 
 class Done(NamedTuple):
-    """What was done about an account, or would be."""
+    """What was done about an account, or would be. ``of``: which ending was reminded of, or why the data goes."""
 
     account_id: str
     username: str
     due: Due
+    of: str = ""
+
+
+class Ahead(NamedTuple):
+    """What lies before a round: how many accounts, whether one was left on the way, and until when it is another's turn."""
+
+    accounts: int
+    left: bool
+    held_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of a round: how many accounts were looked at, and what was done. Between two of them nothing is held."""
+    """A part of a round: how many accounts were looked at, and what was done. Between two of them nothing is held.
+
+    ``whole``: with this one the round has ended.
+    """
 
     looked: int
     done: tuple[Done, ...] = ()
+    whole: bool = False
 
 
 def sweep(world: World) -> Iterator[Stretch]:
     """Go through the accounts that nobody has used for long, and do what is due about each; begun rounds are ended first.
 
-    Yields after each transaction. Ends at once where another worker has the turn, and early where it lost its own.
+    Yields after each transaction, the one that takes the turn too. Yields nothing where another worker has it, and ends
+    before the round is whole where it lost its own.
     """
     whose, now = world.vault.token(16), world.clock()
     with world.store.begin() as tx:
@@ -58,6 +72,7 @@ def sweep(world: World) -> Iterator[Stretch]:
         return
     told: Counter[Act] = Counter()
     try:
+        yield Stretch(0)
         for place, found in _walk(world, held.place):
             due = _due(world, found)
             for begin in range(0, len(due), DONE_AT_ONCE):
@@ -69,7 +84,8 @@ def sweep(world: World) -> Iterator[Stretch]:
                 if not tx.turns.go_on(TASK, whose, place, now + TURN):
                     return
             yield Stretch(len(found))
-        _end(world, whose, told)
+        if _end(world, whose, told):
+            yield Stretch(0, whole=True)
     finally:
         # Of no effect on a round that has ended, or that is another's by now.
         with world.store.begin() as tx:
@@ -80,27 +96,49 @@ def foresee(world: World) -> Iterator[Stretch]:
     """What a round would do now, account by account; nothing is written."""
     for _, found in _walk(world, None):
         now = world.clock()
-        done = [Done(one.account.id, one.account.username, due) for one in found for due in _in_turn(world, one.account, now)]
+        done = [_done(one.account, due) for one in found for due in _in_turn(world, one.account, now)]
         yield Stretch(len(found), tuple(done))
 
 
 def is_time(world: World, pause: timedelta) -> bool:
-    """Whether it is time for a round: one was left unfinished, or the last ended as long ago as ``pause``."""
+    """Whether it is time for a round: one was left unfinished, or the last ended as long ago as ``pause``.
+
+    One that ended in the future was dated by a clock that has been set back since, and is nothing to go by.
+    """
     with world.store.read() as tx:
         last = tx.turns.of(TASK)
-    return last.place is not None or last.ended_at is None or world.clock() - last.ended_at >= pause
+    return last.place is not None or last.ended_at is None or not timedelta(0) <= world.clock() - last.ended_at < pause
+
+
+def ahead(world: World) -> Ahead:
+    """How much a round begun or taken up now has before it: a count by index, nothing is judged."""
+    now, watched = world.clock(), inactivity.watched_after(world.policy)
+    with world.store.read() as tx:
+        present = tx.turns.of(TASK)
+        counted = (
+            tx.unused.count(place.state, now - watched[place.state], since=place.since, after=place.after)
+            for place in _places(watched, present.place)
+        )
+        accounts = sum(counted)
+    held = present.held_until if present.held_until is not None and present.held_until > now else None
+    return Ahead(accounts, present.place is not None, held)
 
 
 def _walk(world: World, place: Place | None) -> Iterator[tuple[Place, list[Watched]]]:
     """The accounts to be looked at, a batch at a time from a place on, and the place behind each batch."""
     watched = inactivity.watched_after(world.policy)
-    states = list(watched)
-    begun = states.index(place.state) if place is not None and place.state in watched else 0
-    for state in states[begun:]:
-        seen = place if place is not None and place.state is state else Place(state)
-        while found := _batch(world, seen, watched[state]):
-            seen = Place(state, found[-1].since, found[-1].account.id)
+    for begun in _places(watched, place):
+        seen = begun
+        while found := _batch(world, seen, watched[seen.state]):
+            seen = Place(seen.state, found[-1].since, found[-1].account.id)
             yield seen, found
+
+
+def _places(watched: Iterable[AccountState], place: Place | None) -> list[Place]:
+    """Where the accounts of each state that are still before a round begin; from the start where its place is unknown."""
+    states = list(watched)
+    begun = states.index(place.state) if place is not None and place.state in states else 0
+    return [place if place is not None and place.state is state else Place(state) for state in states[begun:]]
 
 
 def _batch(world: World, place: Place, quiet_for: timedelta) -> list[Watched]:
@@ -125,7 +163,7 @@ def _act(world: World, accounts: list[Account]) -> tuple[Done, ...]:
         for known in accounts:
             account = tx.accounts.locked(known.id)
             while account is not None and (due := inactivity.due(account, world.policy, now)) is not None:
-                done.append(Done(account.id, account.username, due))
+                done.append(_done(account, due))
                 if due.act is not Act.REMIND:
                     ended.append(account.id)
                 account = _do(world, tx, account, due, now)
@@ -153,6 +191,11 @@ def _do(world: World, tx: Transaction, account: Account, due: Due, now: datetime
     return account
 
 
+def _done(account: Account, due: Due) -> Done:
+    reminded = due.notice.ending if due.notice is not None else ""
+    return Done(account.id, account.username, due, _GONE_FOR[account.state] if due.act is Act.PURGE else reminded)
+
+
 def _in_turn(world: World, account: Account, now: datetime) -> Iterator[Due]:
     """The things that would be done about an account at once, one after the other."""
     while (due := inactivity.due(account, world.policy, now)) is not None:
@@ -162,8 +205,11 @@ def _in_turn(world: World, account: Account, now: datetime) -> Iterator[Due]:
         account = inactivity.after(account, due, world.policy, now)
 
 
-def _end(world: World, whose: str, told: Counter[Act]) -> None:
+def _end(world: World, whose: str, told: Counter[Act]) -> bool:
+    """The round is whole, unless it is another's by now."""
     now, facts = world.clock(), {act.value: count for act, count in told.items()}
     with world.store.begin() as tx:
-        tx.turns.end(TASK, whose, now)
+        if not tx.turns.end(TASK, whose, now):
+            return False
         world.record(tx, now, "upkeep", "done", actor="policy", done=facts)
+    return True

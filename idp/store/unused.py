@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
 
 from idp.model import Account, AccountState, Quiet
 from idp.store.accounts import ACCOUNT_COLUMNS, account_of
@@ -36,16 +36,15 @@ _USED = {
     Use.REFRESH: Statement(update(accounts).where(_this).values(last_refresh_at=bindparam("now", type_=_a.created_at.type))),
     Use.STEP_UP: Statement(update(accounts).where(_this).values(last_step_up_at=bindparam("now", type_=_a.created_at.type))),
 }
-_WATCHED = Statement(
-    select(_a.quiet_since, *ACCOUNT_COLUMNS)
-    .where(
-        _a.state == bindparam("state"),
-        _a.quiet_since <= bindparam("until"),
-        tuple_(_a.quiet_since, _a.id) > tuple_(bindparam("since", type_=_a.quiet_since.type), bindparam("after")),
-    )
-    .order_by(_a.quiet_since, _a.id)
-    .limit(bindparam("limit"))
+_watched = (
+    _a.state == bindparam("state"),
+    _a.quiet_since <= bindparam("until"),
+    tuple_(_a.quiet_since, _a.id) > tuple_(bindparam("since", type_=_a.quiet_since.type), bindparam("after")),
 )
+_WATCHED = Statement(
+    select(_a.quiet_since, *ACCOUNT_COLUMNS).where(*_watched).order_by(_a.quiet_since, _a.id).limit(bindparam("limit"))
+)
+_COUNT = Statement(select(func.count()).select_from(accounts).where(*_watched))
 _BURY = Statement(insert(tombstones))
 _PURGE = (
     # What has no foreign key to go by: letters, sent ones too, and counters.
@@ -69,6 +68,11 @@ class Unused(Repository):
         """
         values = {"state": state.value, "until": until, "since": since, "after": after, "limit": limit}
         return [Watched(row[0], account_of(row[1:])) for row in self._link.all(_WATCHED, values)]
+
+    def count(self, state: AccountState, until: datetime, *, since: datetime = BEGINNING, after: str = "") -> int:
+        """How many ``watched`` would find in the end."""
+        row = self._link.first(_COUNT, {"state": state.value, "until": until, "since": since, "after": after})
+        return 0 if row is None else int(row[0])
 
     def used(self, account_id: str, use: Use, now: datetime) -> None:
         """The account was used otherwise than by signing in."""
