@@ -14,6 +14,7 @@ from idp.settings.settings import (
     ServerSettings,
     Settings,
     SmsSettings,
+    UpkeepSettings,
 )
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "SmsSettings",
+    "UpkeepSettings",
     "canonical",
     "config_directory",
     "effective",

@@ -97,6 +97,7 @@ class _Loading:
             sms=file.sms,
             server=file.server,
             hashing=file.hashing,
+            upkeep=file.upkeep,
             log=file.log,
         )
 

@@ -5,6 +5,7 @@ Fields marked ``repr=False`` are secrets: they are never shown, not even in the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal
 
 from idp.model import Brand, Client, Resource
@@ -91,6 +92,15 @@ class HashingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class UpkeepSettings:
+    """How often a worker looks after what time has brought about."""
+
+    every: timedelta = setting(
+        timedelta(hours=1), "Time between two rounds of accounts.", floor=timedelta(minutes=1), ceiling=timedelta(days=1)
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """What is logged, and how."""
 
@@ -119,4 +129,5 @@ class Settings:
     sms: SmsSettings = field(default_factory=SmsSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     hashing: HashingSettings = field(default_factory=HashingSettings)
+    upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)
     log: LogSettings = field(default_factory=LogSettings)

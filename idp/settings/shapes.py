@@ -12,6 +12,7 @@ from idp.settings.settings import (
     RedisSettings,
     ServerSettings,
     SmsSettings,
+    UpkeepSettings,
 )
 
 DEFAULT_PROFILE = "my-account"
@@ -40,4 +41,5 @@ class SettingsFile:
     sms: SmsSettings = field(default_factory=SmsSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     hashing: HashingSettings = field(default_factory=HashingSettings)
+    upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)
     log: LogSettings = field(default_factory=LogSettings)
