@@ -65,6 +65,12 @@ def put_in_force(world: World) -> World:
     return replace(world, policy=replace(policy, periods=periods))
 
 
+def is_in_force(world: World) -> bool:
+    """Whether the World's policy is still the one that was put in force last."""
+    with world.store.read() as tx:
+        return tx.policies.in_force() == world.policy.digest
+
+
 def as_in_force(world: World) -> World:
     """The World as it would be were its policy put in force now; nothing is written."""
     with world.store.read() as tx:

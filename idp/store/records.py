@@ -295,6 +295,11 @@ class Policies(Repository):
             spans = {name: _seconds(getattr(period, name)) for name in _SPANS}
             self._link.run(_BEGAN, {"digest": digest, "began_at": period.began_at, "spans": spans})
 
+    def in_force(self) -> str | None:
+        """The digest of the policy that was put in force last."""
+        last = self._link.first(_LAST_PERIOD, {})
+        return None if last is None else str(last[0])
+
     def periods(self) -> tuple[Period, ...]:
         """The spans of inactivity that were ever in force, the earliest first."""
         rows = self._link.all(_PERIODS, {})
