@@ -25,7 +25,7 @@ from idp.model.people import (
     Reminder,
 )
 from idp.model.protocol import AuthorizationCode, Client, Grant, KeyUse, Resource, Rotation, SigningKey
-from idp.model.records import AuditEntry, Brand, Letter, Link, Period
+from idp.model.records import AuditEntry, Brand, Customer, Kept, Letter, Link, Period
 
 __all__ = [
     "Account",
@@ -39,12 +39,14 @@ __all__ = [
     "Client",
     "Counter",
     "Credential",
+    "Customer",
     "Device",
     "DeviceClass",
     "Ending",
     "Factor",
     "Grant",
     "Invitation",
+    "Kept",
     "KeyUse",
     "Letter",
     "Link",

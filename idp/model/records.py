@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 
@@ -41,6 +42,31 @@ class AuditEntry:
     policy: str = ""
 
 
+class Kept(StrEnum):
+    """The kinds of data that are kept for a while: each goes when its own period is over."""
+
+    AUDIT = "audit"
+    LETTERS = "letters"
+    COUNTERS = "counters"
+    ISSUANCES = "issuances"
+    FORMER_CREDENTIALS = "former_credentials"
+    CLOSED_ACCOUNTS = "closed_accounts"
+    EXPIRED_ACCOUNTS = "expired_accounts"
+    UNCONFIRMED_ACCOUNTS = "unconfirmed_accounts"
+    GRANTS = "grants"
+    INVITATIONS = "invitations"
+    ONE_TIME_CODES = "one_time_codes"
+    ALARMS = "alarms"
+    TEMPORARY_PASSWORDS = "temporary_passwords"
+    DEVICES = "devices"
+    CLIENT_CONSENTS = "client_consents"
+    SIGN_INS = "sign_ins"
+    SESSIONS = "sessions"
+    USED = "used"
+    DENIED = "denied"
+    THROTTLES = "throttles"
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A message to be sent: a template's name and what it needs.
@@ -59,6 +85,23 @@ class Letter:
     not_after: datetime | None = None
     attempts: int = 0
     account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A line of the operator's customer records, in the forms in which it is compared.
+
+    ``account_number`` and ``customer_code`` are references, of which a record has one or both; ``surname`` is a key,
+    ``numbers`` are those of the account, mobile or landline, in international form.
+    """
+
+    account_number: str
+    customer_code: str
+    surname: str
+    numbers: frozenset[str] = frozenset()
+    given_name: str = ""
+    family_name: str = ""
+    organisation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,15 @@ class Link:
         cursor, made = self.run(statement, values)
         return [made.read(row) for row in cursor.fetchall()]
 
+    def many(self, statement: Statement, rows: Sequence[Values]) -> int:
+        """How many rows the statement wrote, run once for each of ``rows``, which have the same names."""
+        if not rows:
+            return 0
+        made = statement.made.get(self.dialect) or statement.make(self._dialect, tuple(rows[0]))
+        self._cursor.executemany(made.sql, [made.given(values) for values in rows])
+        written: int = self._cursor.rowcount
+        return written
+
     def count(self, statement: Statement, values: Values) -> int:
         """How many rows the statement wrote."""
         written: int = self.run(statement, values)[0].rowcount

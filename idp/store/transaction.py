@@ -5,6 +5,7 @@ from types import TracebackType
 
 from idp.store.accounts import Accounts
 from idp.store.attempts import Counters
+from idp.store.customers import Customers
 from idp.store.database import Lease, Writing
 from idp.store.doors import Devices, Invitations
 from idp.store.grants import ClientConsents, Denied, Grants
@@ -106,6 +107,11 @@ class Transaction:
     def outbox(self) -> Outbox:
         """What must be sent."""
         return Outbox(self.link)
+
+    @cached_property
+    def customers(self) -> Customers:
+        """The operator's customer records."""
+        return Customers(self.link)
 
     @cached_property
     def policies(self) -> Policies:
