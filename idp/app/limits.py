@@ -10,7 +10,7 @@ from limits import RateLimitItem, parse
 from werkzeug.exceptions import TooManyRequests
 
 from idp.flows.world import World
-from idp.policies.policy import RateLimits
+from idp.policies.terms import RateLimits
 from idp.web import Limits, View
 
 

@@ -19,6 +19,7 @@ def erase(world: World, tx: Transaction, account: Account, *, now: datetime, act
     ``world.store.sessions.end_all(account.id)``: until then they open nothing, since there is no account behind them.
     """
     ended = tx.grants.revoke_account(account.id, now)
-    facts = {"why": why, "state": account.state, "grants": len(ended)}
-    world.record(tx, now, "account.purged", "done", account=account, actor=actor, **facts)
+    world.record(
+        tx, now, "account.purged", "done", account=account, actor=actor, why=why, state=account.state, grants=len(ended)
+    )
     tx.unused.purge(account.id, now)

@@ -137,7 +137,8 @@ class Counter:
     """Failed attempts at one factor of one subject from one device class, as stored.
 
     ``subject`` is an account id or a decoy; ``device`` is a known device's id, or "" for every unknown device together.
-    ``failures`` counts since ``window_from``; ``consecutive`` counts since the last success. ``version`` guards the swap.
+    ``failures`` counts since ``window_from``; ``consecutive`` counts since the last success. ``touched_at`` is
+    when the last attempt was counted, or the factor disabled. ``version`` guards the swap.
     """
 
     subject: str
@@ -148,6 +149,7 @@ class Counter:
     window_from: datetime | None = None
     locked_until: datetime | None = None
     disabled_at: datetime | None = None
+    touched_at: datetime | None = None
     version: int = 0
 
 
@@ -156,6 +158,7 @@ class Device:
     """A browser that completed a sign-in for an account; ``digest`` is that of its cookie.
 
     ``remembered`` is the digest of a second cookie, which the browser has since "remember me" was ticked; None: it was not.
+    ``agent`` is the browser's family as it said at the last sign-in, by which the person knows it again; "" of older ones.
     """
 
     id: str
@@ -164,6 +167,7 @@ class Device:
     first_seen_at: datetime
     last_seen_at: datetime
     remembered: str | None = field(default=None, repr=False)
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,7 @@ class Purpose(StrEnum):
     MOBILE = "mobile"
     TOTP = "totp"
     PASSKEY = "passkey"
+    REACTIVATION = "reactivation"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ def spend(counter: Counter, rules: Lockout, now: datetime) -> Counter | Locked:
         window_from=now if anew else counter.window_from,
         locked_until=now + rules.duration if failures >= threshold(counter, rules) else None,
         disabled_at=now if consecutive >= rules.cumulative_cap else None,
+        touched_at=now,
     )
 
 
@@ -77,7 +78,7 @@ def recovered(counter: Counter, lifts: bool) -> Counter:
 
 def disable(counter: Counter, now: datetime) -> Counter:
     """Close the factor until a reset: its owner has said that somebody else is at it."""
-    return replace(counter, disabled_at=now)
+    return replace(counter, disabled_at=now, touched_at=now)
 
 
 def just_locked(before: Counter, after: Counter) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from idp.model import Client, Resource
-from idp.policies.policy import MINUTES
+from idp.policies.rule import MINUTES
 from idp.settings.addresses import Refusal, refused_redirect, refused_web
 from idp.settings.client_keys import Place, read_keys, read_secret
 from idp.settings.document import quoted

@@ -13,7 +13,7 @@ from idp.settings.reader import plain
 
 _INTRODUCTION = """# The policy, key by key
 
-This page is generated from `idp/policies/policy.py` by `idp policy docs`; change it there.
+This page is generated from `idp/policies/policy.py` and `terms.py` by `idp policy docs`; change it there.
 
 A policy is one file in `config/policies`, and `profile` in `config/settings.toml` names the one in force. A key that the
 file does not state has its default. A duration is one number and one unit: `"90s"`, `"30m"`, `"12h"` or `"120d"`; where a

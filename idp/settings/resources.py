@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from idp.model import Resource
-from idp.policies.policy import HOURS, MINUTES, Level
+from idp.policies.policy import Level
+from idp.policies.rule import HOURS, MINUTES
 from idp.settings.addresses import refused_identifier
 from idp.settings.document import quoted
 from idp.settings.reader import Reader, plain

@@ -42,6 +42,7 @@ class Counters(Repository):
             "window_from": after.window_from,
             "locked_until": after.locked_until,
             "disabled_at": after.disabled_at,
+            "touched_at": after.touched_at,
             "version": before.version + 1,
         }
         if before.version == 0:

@@ -13,20 +13,12 @@ from sqlalchemy import (
     Table,
     Text,
     false,
-    text,
 )
 
+from idp.store.schema import NAMING, only
 from idp.store.types import Document, Instant, Sequence
 
-# Named constraints: a migration can only change what has a name.
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+metadata = MetaData(naming_convention=NAMING)
 
 
 def _of_account() -> Column[str]:
@@ -81,6 +73,7 @@ credentials = Table(
     Column("question", String),
     Column("expires_at", Instant),
     Column("last_step", Integer),
+    only("expires_at", "factor = 'temporary'", name="ix_credentials_temporary"),
 )
 
 credential_history = Table(
@@ -92,6 +85,7 @@ credential_history = Table(
     Column("hash", String, nullable=False),
     Column("replaced_at", Instant, nullable=False),
     Index(None, "account_id", "factor", "id"),
+    Index(None, "replaced_at"),
 )
 
 # No foreign key: a subject may be a decoy, so that unknown names cost and count the same.
@@ -106,7 +100,10 @@ counters = Table(
     Column("window_from", Instant),
     Column("locked_until", Instant),
     Column("disabled_at", Instant),
+    Column("touched_at", Instant),
     Column("version", Integer, nullable=False),
+    # What retention may take: nothing that is closed, or that counts towards it.
+    only("touched_at", "consecutive = 0 AND disabled_at IS NULL"),
 )
 
 devices = Table(
@@ -118,9 +115,11 @@ devices = Table(
     Column("first_seen_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
     Column("remembered", String),
+    Column("agent", String),
     Index(None, "account_id", "digest", unique=True),
     # Whose device this is, where nobody has said yet who they are.
     Index(None, "digest"),
+    Index(None, "last_seen_at"),
 )
 
 invitations = Table(
@@ -133,6 +132,7 @@ invitations = Table(
     Column("client_id", String),
     Column("used_at", Instant),
     Index(None, "account_id"),
+    Index(None, "expires_at"),
 )
 
 # Codes that were sent: one for each purpose of an account, so that the newest kills the older.
@@ -146,6 +146,7 @@ one_time_codes = Table(
     Column("expires_at", Instant, nullable=False),
     Column("value", LargeBinary, nullable=False),
     Column("tries", Integer, nullable=False),
+    Index(None, "expires_at"),
 )
 
 # When something of a kind was last sent to an account: what its hourly and daily limits are counted from.
@@ -157,6 +158,7 @@ issuances = Table(
     Column("kind", String, nullable=False),
     Column("at", Instant, nullable=False),
     Index(None, "account_id", "kind", "at"),
+    Index(None, "at"),
 )
 
 alarms = Table(
@@ -170,6 +172,7 @@ alarms = Table(
     Column("expires_at", Instant, nullable=False),
     Column("used_at", Instant),
     Index(None, "account_id"),
+    Index(None, "expires_at"),
 )
 
 recovery_codes = Table(
@@ -210,6 +213,7 @@ grants = Table(
     Column("previous", String),
     Column("rotated_at", Instant),
     Column("refresh_expires_at", Instant),
+    only("revoked_at", "revoked_at IS NOT NULL"),
 )
 
 codes = Table(
@@ -239,7 +243,7 @@ client_consents = Table(
     Column("account_id", String, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
     Column("client_id", String, primary_key=True),
     Column("scope", String, primary_key=True),
-    Column("given_at", Instant, nullable=False),
+    Column("given_at", Instant, nullable=False, index=True),
 )
 
 signing_keys = Table(
@@ -273,11 +277,6 @@ audit = Table(
 )
 
 
-def _only(column: str, where: str, name: str | None = None) -> Index:
-    """An index of some rows."""
-    return Index(name, column, postgresql_where=text(where), sqlite_where=text(where))
-
-
 outbox = Table(
     "outbox",
     metadata,
@@ -298,13 +297,13 @@ outbox = Table(
     Column("urgent", Boolean, nullable=False, server_default=false()),
     Column("account_id", String),
     # Only what waits, is dead or still has a body is looked for; sent letters are kept for months.
-    _only("next_try_at", "state = 'waiting' AND NOT urgent"),
-    _only("next_try_at", "state = 'waiting' AND urgent", name="ix_outbox_urgent"),
-    _only("state_at", "state = 'dead'", name="ix_outbox_dead"),
-    _only("not_after", "body IS NOT NULL"),
-    _only("account_id", "account_id IS NOT NULL"),
+    only("next_try_at", "state = 'waiting' AND NOT urgent"),
+    only("next_try_at", "state = 'waiting' AND urgent", name="ix_outbox_urgent"),
+    only("state_at", "state = 'dead'", name="ix_outbox_dead"),
+    only("not_after", "body IS NOT NULL"),
+    only("account_id", "account_id IS NOT NULL"),
     # What retention looks for.
-    _only("state_at", "state = 'sent'", name="ix_outbox_sent"),
+    only("state_at", "state = 'sent'", name="ix_outbox_sent"),
 )
 
 policies = Table(
@@ -339,14 +338,19 @@ upkeep = Table(
 )
 
 # Each seal covers the audit's entries behind the one before it, and that one: none can be changed or taken out unseen.
+# There is one behind each, so that two workers at once never part the chain.
 audit_seals = Table(
     "audit_seals",
     metadata,
     Column("last_id", Sequence, primary_key=True, autoincrement=False),
+    Column("previous_id", Sequence, nullable=False, unique=True),
     Column("entries", Integer, nullable=False),
     Column("last_at", Instant, nullable=False),
+    Column("content", String, nullable=False),
     Column("digest", String, nullable=False),
     Column("sealed_at", Instant, nullable=False),
+    Column("forgotten", String),
+    only("last_id", "forgotten IS NOT NULL", name="ix_audit_seals_forgotten"),
 )
 
 # The short-lived ones, where Redis does not keep them.

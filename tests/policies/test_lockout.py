@@ -75,7 +75,7 @@ def test_slow_guessing_meets_the_cumulative_cap_for_good():
 
 def test_success_forgets_and_unlocking_by_hand_does_not():
     counter, _ = spent(5)
-    assert lockout.refund(counter) == replace(EMPTY, version=counter.version)
+    assert lockout.refund(counter) == replace(EMPTY, version=counter.version, touched_at=counter.touched_at)
     unlocked = lockout.unlock(counter)
     assert (unlocked.locked_until, unlocked.failures, unlocked.consecutive) == (None, 0, 5)
 

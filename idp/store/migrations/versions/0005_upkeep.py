@@ -10,10 +10,26 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-_INDEXES = (
-    ("ix_outbox_account_id", "account_id", "account_id IS NOT NULL"),
-    ("ix_outbox_sent", "state_at", "state = 'sent'"),
+_PARTIAL = (
+    ("ix_outbox_account_id", "outbox", "account_id", "account_id IS NOT NULL"),
+    ("ix_outbox_sent", "outbox", "state_at", "state = 'sent'"),
+    ("ix_credentials_temporary", "credentials", "expires_at", "factor = 'temporary'"),
+    ("ix_counters_touched_at", "counters", "touched_at", "consecutive = 0 AND disabled_at IS NULL"),
+    ("ix_grants_revoked_at", "grants", "revoked_at", "revoked_at IS NOT NULL"),
+    ("ix_audit_seals_forgotten", "audit_seals", "last_id", "forgotten IS NOT NULL"),
 )
+# What retention looks for.
+_WHOLE = (
+    ("credential_history", "replaced_at"),
+    ("devices", "last_seen_at"),
+    ("invitations", "expires_at"),
+    ("one_time_codes", "expires_at"),
+    ("issuances", "at"),
+    ("alarms", "expires_at"),
+    ("client_consents", "given_at"),
+)
+# Counters are kept from this upgrade on, since nobody knows how long they have been untouched.
+_THIS_MOMENT = {"sqlite": "CAST(strftime('%s', 'now') AS INTEGER) * 1000000", "postgresql": "now()"}
 _MOMENTS = ("created_at", "enrolled_at", "last_sign_in_at", "reactivated_at", "state_at")
 
 
@@ -24,11 +40,19 @@ def upgrade() -> None:
     _fill_quiet_since()
     op.create_index(op.f("ix_accounts_state_quiet_since_id"), "accounts", ["state", "quiet_since", "id"], unique=False)
     op.add_column("outbox", sa.Column("account_id", sa.String(), nullable=True))
-    for name, column, where in _INDEXES:
-        op.create_index(
-            op.f(name), "outbox", [column], unique=False, postgresql_where=sa.text(where), sqlite_where=sa.text(where)
-        )
+    op.add_column("devices", sa.Column("agent", sa.String(), nullable=True))
+    op.add_column("counters", sa.Column("touched_at", Instant(), nullable=True))
+    op.execute(f"UPDATE counters SET touched_at = {_THIS_MOMENT[op.get_bind().dialect.name]}")  # noqa: S608 - of constants
     _create_tables()
+    _create_indexes()
+
+
+def _create_indexes() -> None:
+    for name, table, column, where in _PARTIAL:
+        said = sa.text(where)
+        op.create_index(op.f(name), table, [column], unique=False, postgresql_where=said, sqlite_where=said)
+    for table, column in _WHOLE:
+        op.create_index(op.f(f"ix_{table}_{column}"), table, [column], unique=False)
 
 
 def _fill_quiet_since() -> None:
@@ -66,9 +90,13 @@ def _create_tables() -> None:
     op.create_table(
         "audit_seals",
         sa.Column("last_id", Sequence, autoincrement=False, nullable=False),
+        sa.Column("previous_id", Sequence, nullable=False),
         sa.Column("entries", sa.Integer(), nullable=False),
         sa.Column("last_at", Instant(), nullable=False),
+        sa.Column("content", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("sealed_at", Instant(), nullable=False),
+        sa.Column("forgotten", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("last_id", name=op.f("pk_audit_seals")),
+        sa.UniqueConstraint("previous_id", name=op.f("uq_audit_seals_previous_id")),
     )
