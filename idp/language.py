@@ -94,6 +94,11 @@ def format_instant(moment: datetime, locale: str, zone: str, now: datetime | Non
     return format_datetime(local.replace(tzinfo=None), pattern, locale=locale)
 
 
+def format_day(moment: datetime, locale: str, zone: str) -> str:
+    """The day of ``moment`` on the clock of ``zone``: "Sunday 22 November 2026". A weekday needs no article anywhere."""
+    return format_datetime(moment.astimezone(_zone(zone)).replace(tzinfo=None), "EEEE d MMMM y", locale=locale)
+
+
 def messages() -> Catalog:
     """Every message of the templates and of the code, as a catalogue without translations."""
     catalogue = Catalog(project="idp", charset="utf-8", fuzzy=False)

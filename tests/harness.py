@@ -247,7 +247,8 @@ class House:
 
     def code(self, person: Person) -> str:
         """The code in the last letter or message that brought one; digits that no letter brought where there was none."""
-        sent = self.letters(person.account, "recovery_code")
+        codes = ("recovery_code", "reactivation_code")
+        sent = [one for one in self.letters(person.account) if one[0].template in codes]
         return str(sent[-1][1]["code"]) if sent else "0" * self.world.policy.recovery.code_length
 
     def temporary_password(self, person: Person) -> str:

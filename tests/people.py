@@ -241,6 +241,8 @@ class Person:
         }
         if page.step in ("EnterCode", "ResetByCode"):
             return {"code": self.house.code(self), **(answers["ReplacePassword"] if page.step == "ResetByCode" else {})}
+        if page.step == "ReactivateByCode":
+            return {"code": self.house.code(self)} if "code" in page.fields else {"send": "yes"}
         return answers.get(page.step or "")
 
     def learn(self, step: str | None, fields: Mapping[str, str]) -> None:

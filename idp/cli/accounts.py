@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from idp.app.composition import make_world
 from idp.flows import assist, invite
-from idp.flows.assist import Act, NotStarted
+from idp.flows.assist import Act, NotReactivated, NotStarted
 from idp.flows.invite import NotInvited, Person
 from idp.flows.world import World
 from idp.model import Account, Client
@@ -146,6 +146,25 @@ def send_reset(username: str) -> None:
     if isinstance(result, NotStarted):
         raise click.ClickException(_NOT_STARTED[result])
     click.echo(f"A temporary password is on its way to {result.username}.")
+
+
+_NOT_REACTIVATED = {
+    NotReactivated.UNKNOWN: "No such account: it may be gone for ever. Invite the person anew.",
+    NotReactivated.ACTIVE: "The account is active: there is nothing to reactivate.",
+    NotReactivated.INVITED: "The person has not come yet: invite them again instead.",
+    NotReactivated.BLOCKED: "The account is blocked by staff: unblock it instead.",
+    NotReactivated.CLOSED: "The account is closed for ever.",
+}
+
+
+@accounts.command()
+@click.argument("username")
+def reactivate(username: str) -> None:
+    """Let USERNAME in again, whose access is suspended or has expired because nobody used it."""
+    result = assist.reactivate(_world(), username, _actor())
+    if isinstance(result, NotReactivated):
+        raise click.ClickException(_NOT_REACTIVATED[result])
+    click.echo(f"{result.username}: active again. The person is told.")
 
 
 @accounts.command("remove-second-factor")

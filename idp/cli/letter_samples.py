@@ -19,6 +19,7 @@ def samples(issuer: str, now: datetime) -> Samples:
     temporary = {**person, "password": "lusab-babad-gutih-tugad-mudor", "expires": soon, "link": sign_in}
     pin = {"name": "Maria", "pin": "482915"}
     code = {"name": "Maria", "code": "493027", "expires": soon}
+    quiet = {**person, "last_used": (now - timedelta(days=90)).isoformat(), "link": sign_in}
     return {
         "invitation": {
             "": {**person, "link": f"{issuer}/invitation?code={_CODE}", "code": _CODE, "expires": later},
@@ -37,6 +38,12 @@ def samples(issuer: str, now: datetime) -> Samples:
             for what in Changed
         },
         "frozen": {"": {"name": "Maria", "at": now.isoformat(), "link": sign_in}},
+        "suspension_reminder": {"": {**quiet, "ends": (now + timedelta(days=30)).isoformat()}, "open": {**quiet, "ends": None}},
+        "expiry_reminder": {"": {**quiet, "ends": (now + timedelta(days=30)).isoformat()}, "open": {**quiet, "ends": None}},
+        "reactivation_code": {"": code},
+        "reactivated": {
+            by: {"name": "Maria", "by": by, "at": now.isoformat(), "link": f"{issuer}/profile"} for by in ("person", "staff")
+        },
         "locked": {
             **{factor: {"name": "Maria", "factor": factor, "until": soon} for factor in ("password", "pin", "answer")},
             "for_good": {"name": "Maria", "factor": "password", "until": None},

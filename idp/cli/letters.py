@@ -19,7 +19,7 @@ from idp.app.composition import clock, make_world
 from idp.cli.letter_samples import samples
 from idp.flows import deliver
 from idp.language import Words
-from idp.model import Letter
+from idp.post import addresses
 from idp.post.letters import CHANNELS, NEEDS, Letters, Rendered
 from idp.settings import from_environment, settings_file
 
@@ -108,7 +108,7 @@ def dead(limit: int) -> None:
     for found in given_up:
         letter = found.letter
         again = "yes" if found.sendable else "no: its time has passed"
-        row = (letter.id, letter.template, letter.channel, masked(letter), _moment(found.at), found.error, again)
+        row = (letter.id, letter.template, letter.channel, addresses.masked(letter.to), _moment(found.at), found.error, again)
         table.add_row(*(Text(cell) for cell in row))
     _console().print(table if given_up else "No letter was given up.")
 
@@ -125,14 +125,6 @@ def retry(letter_id: str | None, everything: bool) -> None:
     if letter_id is not None and not count:
         raise click.ClickException("No dead letter of that id can be sent any more.")
     click.echo(f"{count} will be delivered by the worker.")
-
-
-def masked(letter: Letter) -> str:
-    """Enough of an address to recognise it, not enough to use it."""
-    if letter.channel == "mail":
-        name, _, host = letter.to.rpartition("@")
-        return f"{name[:1]}…@{host}"
-    return f"…{letter.to[-3:]}"
 
 
 def _sheets(name: str | None, locale: str | None, channel: str | None) -> Iterator[Sheet]:

@@ -1,14 +1,15 @@
-"""What staff may do for a person: block, unblock, unlock, start a reset, close. They start things and never learn a secret."""
+"""What staff may do for a person: block, unblock, unlock, reactivate, start a reset, close. They never learn a secret."""
 
 from datetime import timedelta
 from enum import Enum, auto
 
-from idp.flows import keeping, strong, temporary
+from idp.flows import keeping, strong, temporary, waking
 from idp.flows.keeping import By
 from idp.flows.world import World
 from idp.model import Account, AccountState, Changed, Factor, Source
 from idp.policies import lockout, proving, recovery
 from idp.policies.credentials import canonical_username
+from idp.policies.lifecycle import Standing, standing
 
 
 class Act(Enum):
@@ -99,6 +100,39 @@ def start_reset(world: World, username: str, actor: str) -> Account | NotStarted
         sent = temporary.mail(world, tx, account.id, now=now)
         world.record(tx, now, "account.reset", "started" if sent else "too_many", account=account, actor=actor)
     return account if sent else NotStarted.TOO_MANY
+
+
+class NotReactivated(Enum):
+    """Why staff could not reactivate an account. One whose data is gone is unknown."""
+
+    UNKNOWN = auto()
+    ACTIVE = auto()
+    INVITED = auto()
+    BLOCKED = auto()
+    CLOSED = auto()
+
+
+_AWAKE = {
+    Standing.ACTIVE: NotReactivated.ACTIVE,
+    Standing.INVITED: NotReactivated.INVITED,
+    Standing.BLOCKED: NotReactivated.BLOCKED,
+    Standing.CLOSED: NotReactivated.CLOSED,
+}
+
+
+def reactivate(world: World, username: str, actor: str) -> Account | NotReactivated:
+    """Make a suspended or expired account reachable again; nothing of it changes but that time counts anew. It is told."""
+    now = world.clock()
+    with world.store.begin() as tx:
+        known = tx.accounts.by_username(canonical_username(username))
+        account = tx.accounts.locked(known.id) if known is not None else None
+        if account is None:
+            return NotReactivated.UNKNOWN
+        refused = _AWAKE.get(standing(account, world.policy, now))
+        if refused is not None:
+            world.record(tx, now, "account.reactivated", "refused", account=account, actor=actor, why=refused.name.lower())
+            return refused
+        return waking.wake(world, tx, account, now=now, by=By(Source(), actor=actor))
 
 
 def remove_second_factor(world: World, username: str, actor: str) -> tuple[str, ...] | None:

@@ -74,10 +74,10 @@ def see(world: World, visit: Visit, sign_in: SignIn, now: datetime) -> Looked:
 
 
 def turned(sign_in: SignIn, account: Account) -> SignIn:
-    """The sign-in turned to the account just proved; what any other account proved and ticked is left behind."""
+    """The sign-in turned to the account just proved; what any other account proved, ticked and asked is left behind."""
     if sign_in.account_id == account.id:
         return sign_in
-    return replace(sign_in, account_id=account.id, proofs=(), remember=None)
+    return replace(sign_in, account_id=account.id, proofs=(), remember=None, code_sent=False)
 
 
 def with_consent(world: World, tx: Transaction, sign_in: SignIn, now: datetime) -> SignIn:

@@ -4,16 +4,16 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from idp.flows import closing, remembered, temporary
+from idp.flows import closing, remembered, temporary, waking
 from idp.flows.attempt import Verdict, decoy, prove, target
 from idp.flows.facts import Looked, advance, see, turned, with_consent
+from idp.flows.keeping import By
 from idp.flows.world import World
 from idp.model import Account, Ask, Device, DeviceClass, Factor, Proof, Session, SignIn
 from idp.policies import entry, proving, sessions
 from idp.policies.credentials import canonical_username
 from idp.policies.lifecycle import Standing, standing
-from idp.policies.steps import AskPin, AskUsernameAndPassword, Done, ExtraProof, GiveConsent, Reactivate, Step
-from idp.store import Transaction
+from idp.policies.steps import AskPin, AskUsernameAndPassword, Done, ExtraProof, GiveConsent, Step
 from idp.vault import digest
 
 _PRIMARY = (Factor.PASSWORD, Factor.PASSKEY)
@@ -106,16 +106,8 @@ def pin(world: World, looked: Looked, typed: str) -> Answer:
 
 
 def answer(world: World, looked: Looked, typed: str) -> Answer:
-    """Answer the security question, to reactivate sleeping access or as the extra proof a client asked for."""
-    if not isinstance(looked.step, Reactivate | ExtraProof):
-        return looked
-    verdict = prove(world, looked.now, looked.aim, Factor.ANSWER, typed)
-    if verdict is not Verdict.RIGHT:
-        return _wrong(world, looked)
-    if isinstance(looked.step, Reactivate) and looked.account is not None:
-        with world.store.begin() as tx:
-            looked = replace(looked, account=_reactivated(world, tx, looked, looked.account))
-    return advance(world, looked, Proof(Factor.ANSWER, looked.now)) or Gone()
+    """Answer the security question as the extra proof a client asked for."""
+    return _proved(world, looked, Factor.ANSWER, typed) if isinstance(looked.step, ExtraProof) else looked
 
 
 def consent(world: World, looked: Looked) -> Answer:
@@ -143,10 +135,10 @@ def finish(world: World, looked: Looked, held: Session | None = None) -> Opened 
     secret, device = world.vault.token(), source.device or world.vault.token()
     with world.store.begin() as tx:
         known = looked.aim.device
-        tx.devices.remember(Device(known or world.vault.token(16), account.id, digest(device), now, now))
+        tx.devices.remember(Device(known or world.vault.token(16), account.id, digest(device), now, now, agent=source.agent))
         if standing(account, world.policy, now) is Standing.SUSPENDED:
             # Woken by a second factor that policy accepts for it: without one this sign-in would not be done.
-            account = _reactivated(world, tx, looked, account)
+            account = waking.wake(world, tx, account, now=now, by=By(source, looked.aim.device))
         anew = any(proof.at >= looked.sign_in.started_at and proof.factor in _PRIMARY for proof in looked.step.proofs)
         if anew and not tx.accounts.signed_in(account.id, now):
             return None
@@ -207,21 +199,9 @@ def usable_session(
 
 def _proved(world: World, looked: Looked, factor: Factor, typed: str) -> Answer:
     if prove(world, looked.now, looked.aim, factor, typed) is not Verdict.RIGHT:
-        return _wrong(world, looked)
+        # Derived anew: it may have closed the factor.
+        return Wrong(see(world, looked.visit, looked.sign_in, looked.now))
     return advance(world, looked, Proof(factor, looked.now)) or Gone()
-
-
-def _wrong(world: World, looked: Looked) -> Wrong:
-    """Where the sign-in stands after a wrong answer, which may have closed the factor."""
-    return Wrong(see(world, looked.visit, looked.sign_in, looked.now))
-
-
-def _reactivated(world: World, tx: Transaction, looked: Looked, account: Account) -> Account:
-    last = account.last_sign_in_at
-    tx.accounts.reactivated(account.id, looked.now)
-    facts: dict[str, Any] = {"last_sign_in": last.isoformat() if last else None}
-    world.record(tx, looked.now, "account.reactivated", "done", account=account, source=looked.visit.source, **facts)
-    return replace(account, reactivated_at=looked.now)
 
 
 def _keep(world: World, looked: Looked, session: Session, held: Session | None) -> None:

@@ -7,12 +7,13 @@ another step; each rule either asks for something or has nothing to say.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import assert_never
 
 from idp.model import Account, Ask, Counter, Credential, Factor, Lost, Proof, SignIn
 from idp.policies import lockout, proving, recovery
 from idp.policies.credentials import must_replace
 from idp.policies.lifecycle import FACTOR_OF, Standing, required_pieces, standing
-from idp.policies.policy import Piece, Policy
+from idp.policies.policy import Piece, Policy, Proving
 from idp.policies.steps import (
     AskPin,
     AskSecondFactor,
@@ -25,6 +26,7 @@ from idp.policies.steps import (
     ExtraProof,
     GiveConsent,
     Reactivate,
+    ReactivateByCode,
     Refusal,
     Refused,
     ReplacePassword,
@@ -182,10 +184,31 @@ def _second_factor(facts: Facts) -> Step | None:
 def _reactivate(facts: Facts) -> Step | None:
     if standing(facts.account, facts.policy, facts.now) is not Standing.SUSPENDED or _woken(facts):
         return None
-    question = _question(facts)
-    if "answer" not in facts.policy.inactivity.reactivate_by or question is None:
-        return Refused(Refusal.SUSPENDED)
-    return facts.closed(Factor.ANSWER) or Reactivate(question)
+    for way in facts.policy.inactivity.reactivate_by:
+        step = _waking(way, facts)
+        if step is not None:
+            return step
+    return Refused(Refusal.SUSPENDED)
+
+
+def _waking(way: Proving, facts: Facts) -> Step | None:
+    """The step that asks for one of the proofs; None where the person does not have it.
+
+    Of a second factor there is nothing to ask any more: whoever has one was asked for it before.
+    """
+    account, length, sent = facts.account, facts.policy.recovery.code_length, facts.sign_in.code_sent
+    match way:
+        case "answer":
+            question = _question(facts)
+            return (facts.closed(Factor.ANSWER) or Reactivate(question)) if question is not None else None
+        case "email_code":
+            return ReactivateByCode("email", length, sent)
+        case "sms_code":
+            return ReactivateByCode("sms", length, sent) if account.mobile else None
+        case "totp" | "passkey":
+            return None
+        case _:
+            assert_never(way)
 
 
 def _woken(facts: Facts) -> bool:

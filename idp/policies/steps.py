@@ -87,6 +87,15 @@ class Reactivate:
 
 
 @dataclass(frozen=True, slots=True)
+class ReactivateByCode:
+    """The same, by a code sent by "email" or "sms"; it goes out when the person asks for it, which ``sent`` tells."""
+
+    channel: str
+    length: int
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ExtraProof:
     """The client needs more proof than the sign-in gave."""
 
@@ -174,6 +183,7 @@ Step = (
     | ReplacePin
     | ChooseQuestion
     | Reactivate
+    | ReactivateByCode
     | ExtraProof
     | RecoveryStep
     | AskSecondFactor

@@ -1,4 +1,4 @@
-"""What may be a mail address: one, whole, and in the form in which it is kept."""
+"""What may be a mail address: one, whole, and in the form in which it is kept; and how addresses are shown."""
 
 from typing import Final
 
@@ -23,3 +23,9 @@ def canonical(typed: str) -> str | None:
         return None
     kept = judged.ascii_email or judged.normalized
     return kept if len(kept) <= _LONGEST else None
+
+
+def masked(to: str) -> str:
+    """Enough of a mail address or number to recognise it, not enough to use it: "m…@example.com", "…719"."""
+    name, at, host = to.rpartition("@")
+    return f"{name[:1]}…@{host}" if at else f"…{to[-3:]}"

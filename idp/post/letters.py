@@ -1,8 +1,8 @@
 """The wording of letters: a template, a language and a context become a subject, a text and, for mail, a page.
 
 Templates are ``templates/letters/<name>.subject.txt``, ``.txt`` and ``.html`` for mail, ``.sms.txt`` for text messages.
-Instants stand in the context as ISO 8601 text (it travels as JSON) and are told with the ``when`` filter, on the clock of
-the context's ``zone``.
+Instants stand in the context as ISO 8601 text (it travels as JSON) and are told with the ``when`` filter, or ``day`` where
+the hour is of no interest, on the clock of the context's ``zone``.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.exceptions import TemplateNotFound
 
-from idp.language import Words, format_instant
+from idp.language import Words, format_day, format_instant
 from idp.model import Brand
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates" / "letters"
@@ -45,6 +45,12 @@ NEEDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "changed": frozenset({"name", "changed", "at", "link", "expires"}),
         # Somebody said "this wasn't me"; ``link`` is the way back.
         "frozen": frozenset({"name", "at", "link"}),
+        # ``ends`` is None where it is open when it comes to that; ``last_used`` is the day from which time counts.
+        "suspension_reminder": frozenset({"name", "username", "ends", "last_used", "link"}),
+        "expiry_reminder": frozenset({"name", "username", "ends", "last_used", "link"}),
+        "reactivation_code": frozenset({"name", "code", "expires"}),
+        # ``by`` is person or staff.
+        "reactivated": frozenset({"name", "by", "at", "link"}),
     }
 )
 
@@ -104,6 +110,7 @@ class Letters:
         self._words.bind(desk, locale)
         desk.globals["locale"] = locale
         desk.filters["when"] = lambda moment, zone: format_instant(datetime.fromisoformat(moment), locale, zone)
+        desk.filters["day"] = lambda moment, zone: format_day(datetime.fromisoformat(moment), locale, zone)
         return desk
 
 

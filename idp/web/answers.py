@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from marshmallow import Schema
 
-from idp.flows import enrol, recover, second_factor, sign_in
+from idp.flows import enrol, reactivate, recover, second_factor, sign_in
 from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked
 from idp.flows.second_factor import Enrolled
@@ -27,6 +27,7 @@ from idp.policies.steps import (
     GiveConsent,
     MailSent,
     Reactivate,
+    ReactivateByCode,
     ReplacePassword,
     ReplacePin,
     ResetByCode,
@@ -35,7 +36,7 @@ from idp.policies.steps import (
 from idp.web import forms
 
 Values = dict[str, Any]
-Result = Looked | sign_in.Wrong | recover.Wrong | second_factor.Wrong | Enrolled | Faulty | Gone | None
+Result = Looked | sign_in.Wrong | recover.Wrong | second_factor.Wrong | reactivate.Result | Enrolled | Faulty | Gone | None
 _MISMATCH = ("mismatch",)
 
 
@@ -72,6 +73,16 @@ def _pin(world: World, looked: Looked, values: Values) -> Result:
 
 def _question(world: World, looked: Looked, values: Values) -> Result:
     return sign_in.answer(world, looked, values["answer"])
+
+
+def _reactivation_answer(world: World, looked: Looked, values: Values) -> Result:
+    return reactivate.answer(world, looked, values["answer"])
+
+
+def _reactivation_code(world: World, looked: Looked, values: Values) -> Result:
+    if values["send"]:
+        return reactivate.send(world, looked)
+    return reactivate.code(world, looked, values["code"])
 
 
 def _consent(world: World, looked: Looked, values: Values) -> Result:  # noqa: ARG001 - "deny" never comes here
@@ -137,7 +148,6 @@ def _to_sign_in(world: World, looked: Looked, values: Values) -> Result:  # noqa
 
 _CHOSEN_PASSWORD: Final = Answer(forms.NewPassword(), _new_password)
 _CHOSEN_PIN: Final = Answer(forms.NewPin(), _new_pin)
-_ANSWERED: Final = Answer(forms.OneAnswer(), _question, "wrong_answer")
 
 ANSWERS: Final[Mapping[type[Step], Answer]] = MappingProxyType(
     {
@@ -148,8 +158,9 @@ ANSWERS: Final[Mapping[type[Step], Answer]] = MappingProxyType(
         CreatePin: _CHOSEN_PIN,
         ReplacePin: _CHOSEN_PIN,
         ChooseQuestion: Answer(forms.NewQuestion(), _new_question),
-        Reactivate: _ANSWERED,
-        ExtraProof: _ANSWERED,
+        Reactivate: Answer(forms.OneAnswer(), _reactivation_answer, "wrong_answer"),
+        ReactivateByCode: Answer(forms.CodeOrSend(), _reactivation_code, "wrong_code"),
+        ExtraProof: Answer(forms.OneAnswer(), _question, "wrong_answer"),
         AskSecondFactor: Answer(forms.SecondFactor(), _second_factor, "wrong_second_factor"),
         EnrolSecondFactor: Answer(forms.Code(), _enrol_app, "wrong_app_code"),
         GiveConsent: Answer(forms.Decision(), _consent),

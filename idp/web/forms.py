@@ -75,6 +75,18 @@ class Code(_Form):
     code = _text()
 
 
+class CodeOrSend(_Form):
+    """A code that was sent, or the wish to have one sent."""
+
+    send = fields.String(load_default="")
+    code = fields.String(load_default="", validate=validate.Length(max=LONGEST))
+
+    @validates_schema(skip_on_field_errors=False)
+    def _one_of_both(self, data: dict[str, Any], **_: Any) -> None:
+        if not data.get("send") and not data.get("code"):
+            raise ValidationError("", "code")
+
+
 class CodeAndPassword(NewPassword):
     """A code that was sent and, on the same page, a new password."""
 

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 from urllib.parse import urlencode
 
 from idp.flows.facts import Looked
-from idp.model import Client, Factor, Lost
+from idp.model import Account, Client, Factor, Lost
 from idp.policies import recovery
 from idp.policies.lifecycle import missing_pieces, required_pieces
 from idp.policies.policy import Policy
@@ -25,12 +25,14 @@ from idp.policies.steps import (
     GiveConsent,
     MailSent,
     Reactivate,
+    ReactivateByCode,
     RecoveryStep,
     Refused,
     ReplacePassword,
     ReplacePin,
     ResetByCode,
 )
+from idp.post.addresses import masked
 
 Page = tuple[str, dict[str, Any]]
 
@@ -56,6 +58,8 @@ def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> P
             return "create_pin.html", {"length": length, "replacing": isinstance(step, ReplacePin), **done}
         case ChooseQuestion(questions, shortest):
             return "choose_question.html", {"questions": questions, "min_length": shortest, **done}
+        case ReactivateByCode(channel, length, sent):
+            return "reactivate.html", {"length": length, "sent": sent, **_addressed(channel, looked.account, policy)}
         case Reactivate(question) | ExtraProof(question):
             return "answer.html", {"kind": "reactivate" if isinstance(step, Reactivate) else "extra", "question": question}
         case AnswerToRecover() | EnterCode() | ResetByCode() | MailSent():
@@ -121,6 +125,12 @@ def ways_back(looked: Looked, policy: Policy) -> dict[str, Any]:
 def name_of(looked: Looked) -> str:
     """The step's name, which its form carries: an answer to another step is not taken for this one's."""
     return type(looked.step).__name__
+
+
+def _addressed(channel: str, account: Account | None, policy: Policy) -> dict[str, Any]:
+    """Where a code goes, told so that its owner knows it and nobody learns it, and for how long it works."""
+    to = "" if account is None else masked(account.mobile or "") if channel == "sms" else masked(account.email)
+    return {"channel": channel, "to": to, "minutes": _minutes(policy.recovery.code_lifetime)}
 
 
 def _why_replaced(looked: Looked) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from idp.flows import enrol, recover, second_factor, sign_in
+from idp.flows import enrol, reactivate, recover, second_factor, sign_in
 from idp.flows.facts import Looked
 from idp.flows.world import World
 from idp.model import Factor
@@ -20,6 +20,7 @@ from idp.policies.steps import (
     ExtraProof,
     MailSent,
     Reactivate,
+    ReactivateByCode,
     ReplacePassword,
     ReplacePin,
     ResetByCode,
@@ -152,6 +153,14 @@ class _Answer:
     def question(self) -> Any:
         return sign_in.answer(self.world, self.looked, self.memory())
 
+    def reactivation(self) -> Any:
+        return reactivate.answer(self.world, self.looked, self.memory())
+
+    def reactivation_code(self) -> Any:
+        if isinstance(self.looked.step, ReactivateByCode) and not self.looked.step.sent:
+            return reactivate.send(self.world, self.looked)
+        return reactivate.code(self.world, self.looked, self.typed(self.people.code, "999999"))
+
     def recovery_answer(self) -> Any:
         return recover.answer(self.world, self.looked, self.memory())
 
@@ -182,7 +191,8 @@ class _Answer:
 _ANSWERS: Mapping[type, Callable[[_Answer], Any]] = {
     AskUsernameAndPassword: _Answer.password,
     AskPin: _Answer.pin,
-    Reactivate: _Answer.question,
+    Reactivate: _Answer.reactivation,
+    ReactivateByCode: _Answer.reactivation_code,
     ExtraProof: _Answer.question,
     AnswerToRecover: _Answer.recovery_answer,
     EnterCode: _Answer.code,

@@ -20,6 +20,7 @@ from idp.policies.steps import (
     GiveConsent,
     MailSent,
     Reactivate,
+    ReactivateByCode,
     Refusal,
     Refused,
     ReplacePassword,
@@ -92,9 +93,47 @@ def test_suspended_access_is_woken_by_the_answer_and_only_after_the_pin():
     assert isinstance(next_step(sign_in(PASSWORD, PIN, ANSWER), awake, POLICY, NOW), Done)
 
 
-def test_suspended_access_without_a_way_back_is_refused():
+BY_MAIL, BY_SMS = ReactivateByCode("email", 6, sent=False), ReactivateByCode("sms", 6, sent=False)
+
+
+@pytest.mark.parametrize(
+    ("by", "lacks", "wanted"),
+    [
+        (("answer", "email_code"), (), Reactivate("first_school")),
+        (("answer", "email_code"), ("answer",), BY_MAIL),
+        (("answer",), ("answer",), Refused(Refusal.SUSPENDED)),
+        (("email_code", "answer"), (), BY_MAIL),
+        (("sms_code", "email_code"), (), BY_SMS),
+        (("sms_code", "email_code"), ("mobile",), BY_MAIL),
+        (("sms_code",), ("mobile",), Refused(Refusal.SUSPENDED)),
+        (("sms_code", "answer"), ("mobile",), Reactivate("first_school")),
+        (("totp", "passkey"), (), Refused(Refusal.SUSPENDED)),
+        (("totp", "passkey", "answer"), (), Reactivate("first_school")),
+    ],
+)
+def test_suspended_access_is_woken_by_the_first_way_that_the_person_has(by, lacks, wanted):
+    rules = policy(inactivity={"reactivate_by": by}, security_question={"enabled": False})
+    held = tuple(one for one in ASLEEP.credentials if one.factor not in lacks)
+    asleep = replace(ASLEEP, credentials=held, mobile=None if "mobile" in lacks else ASLEEP.mobile)
+    assert next_step(sign_in(PASSWORD, PIN), asleep, rules, NOW) == wanted
+    assert next_step(sign_in(PASSWORD), asleep, rules, NOW) == AskPin(6)
+    assert next_step(sign_in(PIN, ANSWER, Factor.CODE), asleep, rules, NOW) == AskUsernameAndPassword("Maria.Rossi")
+
+
+def test_a_code_that_was_sent_is_asked_for_and_wakes_only_by_being_kept():
     rules = policy(inactivity={"reactivate_by": ("email_code",)})
-    assert next_step(sign_in(PASSWORD, PIN), ASLEEP, rules, NOW) == Refused(Refusal.SUSPENDED)
+    asked = sign_in(PASSWORD, PIN, code_sent=True)
+    assert next_step(asked, ASLEEP, rules, NOW) == ReactivateByCode("email", 6, sent=True)
+    # The proof alone wakes nothing: the account itself must have been made active again.
+    assert isinstance(next_step(sign_in(PASSWORD, PIN, Factor.CODE), ASLEEP, rules, NOW), ReactivateByCode)
+    assert isinstance(next_step(asked, replace(ASLEEP, reactivated_at=NOW), rules, NOW), Done)
+
+
+def test_a_locked_answer_is_not_gone_round_by_another_way():
+    rules = policy(inactivity={"reactivate_by": ("answer", "email_code")})
+    until = NOW + 5 * MINUTE
+    locked = Counter("acc_maria", Factor.ANSWER, failures=5, window_from=NOW, locked_until=until)
+    assert next_step(sign_in(PASSWORD, PIN), ASLEEP, rules, NOW, (locked,)) == Refused(Refusal.LOCKED, until)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from idp.policies.steps import (
     Done,
     EnrolSecondFactor,
     Reactivate,
+    ReactivateByCode,
     Refusal,
     Refused,
 )
@@ -104,7 +105,8 @@ ASLEEP = {"last_sign_in_at": NOW - 121 * DAY, "created_at": NOW - 300 * DAY, "en
         (("answer",), (PASSWORD, PIN, TOTP), Reactivate),
         (("answer", "totp"), (PASSWORD, PIN, TOTP), Done),
         (("answer",), (PASSWORD, PIN, RECOVERY), Reactivate),
-        (("email_code",), (PASSWORD, PIN, TOTP), Refused),
+        (("email_code",), (PASSWORD, PIN, TOTP), ReactivateByCode),
+        (("email_code", "totp"), (PASSWORD, PIN, TOTP), Done),
     ],
 )
 def test_a_second_factor_wakes_where_policy_says_so(by: tuple[str, ...], factors: tuple[Factor, ...], wanted: type) -> None:

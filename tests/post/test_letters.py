@@ -30,6 +30,9 @@ CONTEXT = {
     "must_change": True,
     "changed": "second_factor",
     "at": NOW.isoformat(),
+    "ends": (NOW + timedelta(days=30)).isoformat(),
+    "last_used": (NOW - timedelta(days=90)).isoformat(),
+    "by": "person",
     "zone": "Europe/Rome",
 }
 LETTERS = Letters(Words())
@@ -37,8 +40,17 @@ CHANGES = [changed.value for changed in Changed]
 TEXTED = {path.name.partition(".")[0] for path in TEMPLATES.glob("*.sms.txt")}
 # Which letters hold which secret; no other does.
 SECRETS = {
-    "link": {"invitation", "username_reminder", "temporary_password", "changed", "frozen"},
-    "code": {"invitation", "recovery_code", "confirm_address"},
+    "link": {
+        "invitation",
+        "username_reminder",
+        "temporary_password",
+        "changed",
+        "frozen",
+        "suspension_reminder",
+        "expiry_reminder",
+        "reactivated",
+    },
+    "code": {"invitation", "recovery_code", "confirm_address", "reactivation_code"},
     "password": {"temporary_password"},
     "pin": {"new_pin"},
 }
@@ -114,6 +126,10 @@ def test_what_is_read_aloud_or_copied_has_a_line_of_its_own(locale: str) -> None
         ("new_pin", "pin"),
         ("recovery_code", "code"),
         ("confirm_address", "code"),
+        ("reactivation_code", "code"),
+        ("suspension_reminder", "link"),
+        ("expiry_reminder", "link"),
+        ("reactivated", "link"),
         ("username_reminder", "username"),
         ("changed", "link"),
         ("frozen", "link"),
@@ -160,6 +176,32 @@ def test_the_words_of_a_new_pin_fit_what_must_be_done_with_it() -> None:
     assert "25 November" not in stays
 
 
+def test_a_reminder_tells_the_day_on_the_persons_calendar() -> None:
+    late = datetime(2026, 12, 22, 23, 30, tzinfo=UTC).isoformat()
+    for template in ("suspension_reminder", "expiry_reminder"):
+        assert "not before Wednesday 23 December 2026" in told(template, ends=late).text
+        assert "not before Tuesday 22 December 2026" in told(template, ends=late, zone="UTC").text
+        assert "non prima di mercoledì 23 dicembre 2026" in told(template, "it", ends=late).text
+        assert "since Monday 24 August 2026" in told(template).text
+        assert "not before" not in told(template, ends=None).text
+        assert "If it stays unused" in told(template, ends=None).text
+
+
+@pytest.mark.parametrize("template", ["suspension_reminder", "expiry_reminder"])
+def test_a_reminder_goes_by_mail_only(template: str) -> None:
+    with pytest.raises(LookupError):
+        LETTERS.render(template, "en", CONTEXT, BRAND, "sms")
+
+
+def test_the_words_of_a_reactivation_fit_whoever_did_it() -> None:
+    assert "with your password and one more proof" in told("reactivated").text
+    assert "knows your password" in told("reactivated").text
+    by_staff = told("reactivated", by="staff").text
+    assert "our staff reactivated" in by_staff
+    assert "Was it you?" not in by_staff
+    assert "il nostro personale" in told("reactivated", "it", by="staff").text
+
+
 @pytest.mark.parametrize("locale", ["en", "it"])
 def test_what_was_changed_is_named_in_subject_text_and_message(locale: str) -> None:
     subjects = set()
@@ -182,12 +224,20 @@ def test_a_text_message_is_one_line_of_plain_characters(template: str, locale: s
     assert message.text.startswith("Norda: ")
     assert set(message.text) <= GSM - {"\n", "\r"}
     assert (LINK in message.text) is (template in SECRETS["link"])
-    assert (CONTEXT["code"] in message.text) is (template in {"recovery_code", "confirm_address"})
+    assert (CONTEXT["code"] in message.text) is (template in SECRETS["code"] - {"invitation"})
     assert len(message.text) <= (160 if template != "invitation" else 306)
 
 
 def test_only_some_letters_are_text_messages() -> None:
-    assert sorted(TEXTED) == ["changed", "confirm_address", "frozen", "invitation", "recovery_code"]
+    assert sorted(TEXTED) == [
+        "changed",
+        "confirm_address",
+        "frozen",
+        "invitation",
+        "reactivated",
+        "reactivation_code",
+        "recovery_code",
+    ]
     with pytest.raises(LookupError):
         LETTERS.render("enrolled", "en", CONTEXT, BRAND, "sms")
 

@@ -100,6 +100,7 @@ def sign_in(**facts: Any) -> SignIn:
         told="pin_sent",
         challenge="c1",
         remember=True,
+        code_sent=True,
     )
     return dataclasses.replace(whole, **facts)
 

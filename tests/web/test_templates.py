@@ -136,6 +136,7 @@ def _samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
         QUESTION | {"values": {"question": "first_film"}, "fields": {"answer": ("answer_short",)}},
     )
     yield "answer-reactivate", "answer", FORM | {"kind": "reactivate", "question": "childhood_street", "back_href": "/"}
+    yield from _reactivation_samples()
     yield "answer-extra-wrong", "answer", FORM | {"kind": "extra", "question": "first_trip", "errors": ("wrong_answer",)}
     yield from _recovery_samples()
     scope = ("openid", "profile", "email", "billing:read", "service:write", "x<y")
@@ -226,6 +227,17 @@ def _recovery_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     ways = [(lost, f"/recover/{lost}") for lost in ("username", "password", "username_and_password")]
     yield "recover", "recover", FORM | {"ways": ways, "sign_in_href": "/sign-in"}
     named = FORM | {"sign_in_href": "/sign-in", "hidden": {"sign_in": "9Qm"}}
+def _reactivation_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    code = FORM | {"channel": "email", "to": "m…@example.com", "length": 6, "minutes": 10, "sent": False, "back_href": "/"}
+    sms = {"channel": "sms", "to": "…719", "minutes": 60}
+    yield "reactivate-send", "reactivate", code
+    yield "reactivate-send-sms", "reactivate", code | sms
+    yield "reactivate-too-many", "reactivate", code | {"errors": ("too_many_codes",)}
+    yield "reactivate-code", "reactivate", code | {"sent": True}
+    yield "reactivate-code-wrong", "reactivate", code | {"sent": True, "errors": ("wrong_code",)}
+    yield "reactivate-code-sms", "reactivate", code | sms | {"sent": True}
+
+
     yield "recover-username", "recover_form", named | {"lost": "username", "asked": ("name", "email"), "others": ways[1:2]}
     faults = {"values": {"email": "g@x.example", "no_password": "yes"}, "fields": {"password": ("password_or_box",)}}
     yield (
