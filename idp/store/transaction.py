@@ -12,6 +12,8 @@ from idp.store.grants import ClientConsents, Denied, Grants
 from idp.store.keys import Keys
 from idp.store.proofs import Alarms, Issuances, OneTimeCodes, Passkeys, RecoveryCodes
 from idp.store.records import Audit, Outbox, Policies
+from idp.store.retention import Retention
+from idp.store.seals import Seals
 from idp.store.statements import Link
 from idp.store.turns import Turns
 from idp.store.unused import Unused
@@ -102,6 +104,16 @@ class Transaction:
     def audit(self) -> Audit:
         """What happened."""
         return Audit(self.link)
+
+    @cached_property
+    def seals(self) -> Seals:
+        """What proves that the audit is whole."""
+        return Seals(self.link)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """What has been kept long enough."""
+        return Retention(self.link)
 
     @cached_property
     def outbox(self) -> Outbox:
