@@ -10,14 +10,17 @@ from idp import __version__
 
 _COMMANDS: Final = {
     "serve": ("idp.cli.serve", "Serve sign-in pages and tokens."),
-    "worker": ("idp.cli.worker", "Deliver letters from the outbox."),
+    "worker": ("idp.cli.worker", "Deliver letters, and do what time has brought about."),
+    "upkeep": ("idp.cli.upkeep", "Do now what time has brought about, or foresee it."),
     "demo": ("idp.cli.demo", "Start everything on this machine, with sample people."),
     "accounts": ("idp.cli.accounts", "Invite people and help them."),
+    "customers": ("idp.cli.customers", "The operator's customer records."),
     "explain": ("idp.cli.explain", "Why one account stands as it does, and what comes next."),
     "policy": ("idp.cli.policy", "Check and show policies."),
     "clients": ("idp.cli.clients", "List and check clients."),
     "letters": ("idp.cli.letters", "Preview letters; list and retry undelivered ones."),
     "keys": ("idp.cli.keys", "List and rotate signing keys; make the master key."),
+    "audit": ("idp.cli.audit", "Verify that the audit is as it was written."),
     "db": ("idp.cli.db", "Upgrade and check the database."),
     "doctor": ("idp.cli.doctor", "Judge this installation."),
 }

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BindParameter,
     Column,
     ColumnElement,
     Index,
@@ -59,22 +60,22 @@ customers = Table(
 )
 
 _i, _c = imports.c, customers.c
-_generation = bindparam("generation")
+_this: BindParameter[int] = bindparam("which")
 _BEGIN = Statement(insert(imports).returning(_i.generation))
 _LOAD = conflicting(lambda into: into(customers).on_conflict_do_nothing())
 _LINES = Statement(
-    select(_c.line).where(_c.generation == _generation, _c.line >= bindparam("first"), _c.line <= bindparam("last"))
+    select(_c.line).where(_c.generation == _this, _c.line >= bindparam("first"), _c.line <= bindparam("last"))
 )
 _moment = bindparam("now", type_=_i.live_at.type)
 _REPLACE = Statement(update(imports).where(_i.live_at.is_not(None), _i.replaced_at.is_(None)).values(replaced_at=_moment))
-_GO_LIVE = Statement(update(imports).where(_i.generation == _generation).values(live_at=_moment, records=bindparam("count")))
+_GO_LIVE = Statement(update(imports).where(_i.generation == _this).values(live_at=_moment, records=bindparam("count")))
 _in_use = select(_i.generation).where(_i.live_at.is_not(None), _i.replaced_at.is_(None)).scalar_subquery()
 _LIVE = Statement(select(_i.generation, _i.live_at, _i.records).where(_i.live_at.is_not(None), _i.replaced_at.is_(None)))
 _STALE = Statement(select(_i.generation).where((_i.replaced_at <= _moment) | (_i.live_at.is_(None) & (_i.began_at <= _moment))))
-_COUNT = Statement(select(func.count()).select_from(customers).where(_c.generation == _generation))
-_some = select(_c.line).where(_c.generation == _generation).order_by(_c.line).limit(bindparam("limit")).scalar_subquery()
-_FORGET = Statement(delete(customers).where(_c.generation == _generation, _c.line.in_(_some)))
-_FORGET_IMPORT = Statement(delete(imports).where(_i.generation == _generation))
+_COUNT = Statement(select(func.count()).select_from(customers).where(_c.generation == _this))
+_some = select(_c.line).where(_c.generation == _this).order_by(_c.line).limit(bindparam("limit")).scalar_subquery()
+_FORGET = Statement(delete(customers).where(_c.generation == _this, _c.line.in_(_some)))
+_FORGET_IMPORT = Statement(delete(imports).where(_i.generation == _this))
 
 
 def _finding(column: ColumnElement[Any]) -> Statement:
@@ -125,14 +126,14 @@ class Customers(Repository):
 
     def lines(self, generation: int, first: int, last: int) -> frozenset[int]:
         """Which lines of a stretch of the file are there."""
-        values = {"generation": generation, "first": first, "last": last}
+        values = {"which": generation, "first": first, "last": last}
         return frozenset(row[0] for row in self._link.all(_LINES, values))
 
     def put_in_use(self, generation: int, now: datetime) -> int:
         """From now on these are the customer records; returns how many they are."""
-        ((count,),) = self._link.all(_COUNT, {"generation": generation})
+        ((count,),) = self._link.all(_COUNT, {"which": generation})
         self._link.run(_REPLACE, {"now": now})
-        self._link.run(_GO_LIVE, {"generation": generation, "now": now, "count": count})
+        self._link.run(_GO_LIVE, {"which": generation, "now": now, "count": count})
         return int(count)
 
     def stale(self, before: datetime) -> tuple[int, ...]:
@@ -141,9 +142,9 @@ class Customers(Repository):
 
     def forget(self, generation: int, limit: int) -> int:
         """Delete some records of an import that is not in use, and the import itself with the last of them."""
-        gone = self._link.count(_FORGET, {"generation": generation, "limit": limit})
+        gone = self._link.count(_FORGET, {"which": generation, "limit": limit})
         if gone < limit:
-            self._link.run(_FORGET_IMPORT, {"generation": generation})
+            self._link.run(_FORGET_IMPORT, {"which": generation})
         return gone
 
 
