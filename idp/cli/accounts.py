@@ -7,9 +7,11 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from idp.app.composition import make_world
+from idp.app.composition import as_in_force, make_world
+from idp.cli.unreached import bounced, unreached
 from idp.flows import assist, invite
 from idp.flows.assist import Act, NotReactivated, NotStarted
+from idp.flows.attempt import REMINDER
 from idp.flows.invite import NotInvited, Person
 from idp.flows.world import World
 from idp.model import Account, Client
@@ -113,7 +115,7 @@ def show(username: str) -> None:
             if shut.until
             else "disabled until recovery"
         )
-        device = "known device" if counter.device else "other devices"
+        device = _device(counter.device)
         console.print(
             f"{counter.factor:<14}{device}: {counter.failures} in the window, {counter.consecutive} in a row; {state}",
             highlight=False,
@@ -187,17 +189,26 @@ def _act(name: str, act: Act, told: str) -> None:
         click.echo(f"{account.username}: done.")
 
 
+accounts.add_command(unreached)
+accounts.add_command(bounced)
+
 _act("block", Act.BLOCK, "Block USERNAME: sessions and tokens end at once.")
 _act("unblock", Act.UNBLOCK, "Let USERNAME in again.")
 _act("close", Act.CLOSE, "Close the account of USERNAME for ever.")
 
 
 def _world() -> World:
-    return make_world(from_environment())
+    return as_in_force(make_world(from_environment()))
 
 
 def _actor() -> str:
     return f"cli:{getpass.getuser()}"
+
+
+def _device(device: str) -> str:
+    if device == REMINDER:
+        return "username reminders"
+    return "known device" if device else "other devices"
 
 
 def _stands(world: World, account: Account) -> tuple[str, str]:

@@ -11,21 +11,30 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from idp.app.composition import make_world
+from idp.app.composition import as_in_force, make_world
 from idp.flows.attempt import REMINDER
 from idp.flows.world import World
-from idp.model import Account, Factor
+from idp.model import Account, Ending, Factor
 from idp.policies.credentials import canonical_username
-from idp.policies.explaining import Coming, CounterState, Event, Explanation, FactorState, Rule
+from idp.policies.explaining import (
+    Coming,
+    CounterState,
+    EndingState,
+    Event,
+    Explanation,
+    FactorState,
+    Next,
+    ReminderState,
+    Rule,
+)
 from idp.policies.explaining import explain as law
-from idp.policies.inactivity import Course, Notice, Since
+from idp.policies.inactivity import Act, Course, Due, Notice, Since, foreseen
 from idp.policies.lifecycle import Standing
 from idp.settings import from_environment
 from idp.settings.durations import format_duration
 from idp.settings.reader import plain
 from idp.store import Transaction
 
-_DECISIONS: Final = {Standing.BLOCKED: "account.block", Standing.CLOSED: "account.close"}
 _PIPED: Final = 160
 _COLOURS: Final = {Standing.ACTIVE: "green", Standing.INVITED: "cyan", Standing.SUSPENDED: "yellow"}
 _STANDS: Final = {
@@ -57,6 +66,13 @@ _COMES: Final[dict[Event, str]] = {
     Event.WINDOW_ENDS: "failures at the {factor} count no more, {device}",
     Event.LOCK_ENDS: "the lock of the {factor} ends, {device}",
 }
+_ENDINGS: Final = {Ending.SUSPENSION: "suspended", Ending.EXPIRY: "expired"}
+_DOES: Final = {
+    Act.REMIND: "it asks for the reminder {ahead} before {ending}",
+    Act.SUSPEND: "it writes down that the access is suspended",
+    Act.EXPIRE: "it writes down that the access has expired",
+    Act.PURGE: "it deletes the account's data",
+}
 _FACTORS: Final = {
     Factor.ANSWER: "security answer",
     Factor.TOTP: "authenticator app",
@@ -71,22 +87,24 @@ _FACTORS: Final = {
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
 def explain(account: str, moment: str | None, as_json: bool) -> None:
     """Explain ACCOUNT, a username or an account id: which rules apply, how far each counter is, and what comes next."""
-    world = make_world(from_environment())
+    world = as_in_force(make_world(from_environment()))
     now = world.clock()
     at = now if moment is None else _moment(moment)
     try:
         with world.store.read() as tx:
             found = _found(tx, account)
-            explained = _explained(world, tx, found, at)
+            # What is to come is told as it will be if upkeep and the mail server go on.
+            seen = foreseen(found, world.policy, now, at) if at > now else found
+            explained = _explained(world, tx, seen, at)
     finally:
         world.store.close()
     if as_json:
-        click.echo(json.dumps(_document(world, found, explained), indent=2))
+        click.echo(json.dumps({**_document(world, found, explained), "foreseen": at > now}, indent=2))
         return
     console = Console()
     if not console.is_terminal:
         console.width = _PIPED
-    _print(console, world, found, explained, past=at < now)
+    _print(console, world, found, explained, now)
 
 
 def _moment(typed: str) -> datetime:
@@ -109,16 +127,10 @@ def _found(tx: Transaction, typed: str) -> Account:
 
 
 def _explained(world: World, tx: Transaction, account: Account, at: datetime) -> Explanation:
-    decision = _DECISIONS.get(Standing(account.state.value))
-    decided = tx.audit.read(account.id, decision, limit=1) if decision is not None else []
-    return law(
-        account,
-        tx.counters.of(account.id),
-        world.policy,
-        at,
-        decided_at=decided[0].at if decided else None,
-        invitation=tx.invitations.waiting(account.id),
-    )
+    waiting = [one.letter for one in account.quiet.reminders if one.accepted_at is None]
+    refusals = {letter: words for letter in waiting if (words := tx.unused.refusal(letter)) is not None}
+    invitation = tx.invitations.waiting(account.id)
+    return law(account, tx.counters.of(account.id), world.policy, at, invitation=invitation, refusals=refusals)
 
 
 # For machines
@@ -136,7 +148,7 @@ def _bare(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return format_duration(value)
-    if isinstance(value, Course | Notice | Since):
+    if isinstance(value, Course | Due | Next | Notice | Since):
         return _bare(value._asdict())
     if isinstance(value, dict):
         return {name: _bare(inner) for name, inner in value.items()}
@@ -148,16 +160,23 @@ def _bare(value: Any) -> Any:
 # For people
 
 
-def _print(console: Console, world: World, account: Account, explained: Explanation, *, past: bool) -> None:
+def _print(console: Console, world: World, account: Account, explained: Explanation, now: datetime) -> None:
     name = escape(f"{account.full_name} ({account.username}, {account.id})")
     console.print(f"[bold]{name}[/bold]", highlight=False)
     told = f"at {_shown(explained.at)}, by the policy {world.policy.name} ({world.policy.digest[:12]})"
     console.print(escape(told), highlight=False)
-    if past:
+    if explained.at < now:
         console.print("[yellow]That moment is past: it is judged by today's facts and today's policy.[/yellow]")
+    if explained.at > now:
+        console.print(
+            "[yellow]That moment is to come: told as it will be if nobody comes and each reminder is accepted.[/yellow]"
+        )
     console.print()
     for line in _standing_lines(explained):
         console.print(line, highlight=False)
+    if any(one.asked_at is not None or one.due_at <= explained.at for one in explained.reminders):
+        console.line()
+        console.print(_reminder_table(explained))
     if explained.factors:
         console.line()
         console.print(_factor_table(explained.factors))
@@ -184,10 +203,56 @@ def _standing_lines(explained: Explanation) -> Iterable[str]:
     if explained.ends is not None:
         quiet = max(explained.at - why.since.at, timedelta(0))
         yield f"Inactivity counts from {_shown(why.since.at)} ({_SINCE[why.since.what]}): {_span(quiet)}."
+        yield from _waits(explained)
     if why.missing:
         yield f"Still to choose: {', '.join(why.missing)}."
     if why.rules:
         yield f"By {_ruled(why.rules)}."
+    if explained.upkeep is not None:
+        yield f"Upkeep, next: {_next(explained.upkeep, explained.at)}."
+
+
+def _waits(explained: Explanation) -> Iterable[str]:
+    """What an ending waits for, and rules that count from when they took effect."""
+    for one in explained.endings:
+        if one.took_effect_at is not None:
+            told = f"{_ruled((one.rule,))} counts from {_shown(one.took_effect_at)}, when it took effect"
+            yield f"{escape(told)}: whoever was away before is given its time."
+        if one.missing and one.not_before is not None and _fallen(explained, one):
+            reminders = "1 reminder" if one.missing == 1 else f"{one.missing} reminders"
+            colour = "yellow" if one.not_before > explained.at else "red"
+            told = f"{_ENDINGS[one.ending]} not before {_shown(one.not_before)}: waits for {reminders}"
+            yield f"[{colour}]{escape(told)} to be accepted by the mail server.[/{colour}]"
+
+
+def _fallen(explained: Explanation, ending: EndingState) -> bool:
+    """Whether a reminder of an ending is due already: before that, all of them are still to come."""
+    return any(one.due_at <= explained.at for one in explained.reminders if one.ending is ending.ending)
+
+
+def _next(coming: Next, at: datetime) -> str:
+    what, notice = coming.due, coming.due.notice
+    ahead, ending = ("", "") if notice is None else (format_duration(notice.ahead), notice.ending.value)
+    when = f"at once, due since {_shown(what.at)}" if coming.at <= at else _shown(coming.at)
+    return f"{when}, {_DOES[what.act].format(ahead=ahead, ending=ending)}"
+
+
+def _reminder_table(explained: Explanation) -> Table:
+    table = _table("Reminders", "of", "ahead", "due", "asked", "mail server")
+    for one in explained.reminders:
+        asked = _shown(one.asked_at) if one.asked_at is not None else "not yet"
+        table.add_row(one.ending.value, format_duration(one.ahead), _shown(one.due_at), asked, _reminder_told(one))
+    return table
+
+
+def _reminder_told(one: ReminderState) -> str:
+    if one.accepted_at is not None:
+        return f"[green]accepted {_shown(one.accepted_at)}[/green]"
+    if one.asked_at is None:
+        return ""
+    if one.refused is None:
+        return f"waits for the mail server; asked again {_shown(one.asked_again_at)}"
+    return f"[red]was refused: asked again {_shown(one.asked_again_at)}[/red] ({escape(one.refused)})"
 
 
 def _factor_table(factors: Iterable[FactorState]) -> Table:

@@ -4,16 +4,26 @@ Nothing is decided here. Each moment comes from the function that the rule itsel
 from what happens at the door.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from idp.model import Account, AccountState, Counter, Credential, DeviceClass, Ending, Factor, Invitation
 from idp.policies import credentials, lockout
-from idp.policies.inactivity import Course, Since, course
+from idp.policies.inactivity import (
+    ASK_AGAIN,
+    Course,
+    Due,
+    Notice,
+    Since,
+    course,
+    gone_at,
+    next_due,
+    took_effect,
+)
 from idp.policies.lifecycle import Standing, missing_pieces, standing
 from idp.policies.policy import Piece, Policy
 
@@ -25,7 +35,7 @@ _KEYS: dict[Standing, tuple[str, ...]] = {
     Standing.ACTIVE: ("inactivity.suspend_after", "inactivity.expire_after"),
     Standing.SUSPENDED: ("inactivity.suspend_after", "inactivity.reactivate_by", "inactivity.expire_after"),
     Standing.EXPIRED: ("inactivity.expire_after", "inactivity.purge_after"),
-    Standing.INVITED: ("registration.invitation_lifetime", "registration.enrolment"),
+    Standing.INVITED: ("registration.invitation_lifetime", "registration.enrolment", "registration.purge_unconfirmed_after"),
     Standing.BLOCKED: (),
     Standing.CLOSED: ("retention.closed_accounts",),
 }
@@ -46,6 +56,10 @@ class Event(StrEnum):
     LOCK_ENDS = "lock_ends"
 
 
+_GOES = {
+    AccountState.INVITED: "registration.purge_unconfirmed_after",
+    AccountState.CLOSED: "retention.closed_accounts",
+}
 _REMINDS = {
     Ending.SUSPENSION: (Event.SUSPEND_REMINDER, "inactivity.suspend_reminders"),
     Ending.EXPIRY: (Event.EXPIRE_REMINDER, "inactivity.expire_reminders"),
@@ -110,6 +124,42 @@ class CounterState:
 
 
 @dataclass(frozen=True, slots=True)
+class EndingState:
+    """One ending: the moment it comes, or None while it waits for reminders, and the moment before which it can't come.
+
+    ``missing`` reminders are not accepted yet, and the ending waits for them. ``took_effect_at`` is when the rule took effect,
+    where it counts from then and not from the last use.
+    """
+
+    ending: Ending
+    at: datetime | None
+    not_before: datetime | None
+    missing: int
+    took_effect_at: datetime | None
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderState:
+    """One reminder. ``refused``: the words with which its letter was refused; it is asked for anew at ``asked_again_at``."""
+
+    ending: Ending
+    ahead: timedelta
+    due_at: datetime
+    asked_at: datetime | None
+    accepted_at: datetime | None
+    asked_again_at: datetime | None
+    refused: str | None
+
+
+class Next(NamedTuple):
+    """What upkeep does about the account first, and when: at once, or at a moment to come."""
+
+    at: datetime
+    due: Due
+
+
+@dataclass(frozen=True, slots=True)
 class Coming:
     """What happens by itself at ``at`` unless something else happens before, and the rule that says so."""
 
@@ -128,6 +178,9 @@ class Explanation:
     at: datetime
     why: Why
     ends: Course | None
+    endings: tuple[EndingState, ...]
+    reminders: tuple[ReminderState, ...]
+    upkeep: Next | None
     factors: tuple[FactorState, ...]
     counters: tuple[CounterState, ...]
     coming: tuple[Coming, ...]
@@ -139,10 +192,10 @@ def explain(
     policy: Policy,
     now: datetime,
     *,
-    decided_at: datetime | None = None,
     invitation: Invitation | None = None,
+    refusals: Mapping[str, str] | None = None,
 ) -> Explanation:
-    """The account at ``now`` as its facts are known; ``decided_at`` is when it was blocked or closed, if that is known.
+    """The account at ``now`` as its facts are known; ``refusals`` are the words with which letters, by their id, were refused.
 
     ``ends`` is None for an account that was not left to the clock: invited, blocked or closed. What comes next supposes that
     each reminder still missing is accepted as soon as it can be.
@@ -151,18 +204,22 @@ def explain(
     found = standing(account, policy, now)
     active = account.state is AccountState.ACTIVE
     ends = course(account, policy) if active else None
+    earliest = course(account, policy, accepted_at=now)
     held = sorted(account.credentials, key=lambda credential: _IN_ORDER.index(credential.factor))
     events = [
-        *(_of_inactivity(course(account, policy, accepted_at=now), policy) if active else ()),
+        *(_of_inactivity(earliest, policy) if active else ()),
         *(_of_invitation(invitation, policy) if found is Standing.INVITED and invitation is not None else ()),
-        *(_of_closing(decided_at, policy) if found is Standing.CLOSED and decided_at is not None else ()),
+        *(_of_state(account, policy) if not active else ()),
         *(event for credential in held for event in _of_credential(credential, policy)),
         *(event for counter in all_counters for event in _of_counter(counter, policy, now)),
     ]
     return Explanation(
         now,
-        _why(account, all_counters, policy, found, decided_at),
+        _why(account, all_counters, policy, found),
         ends,
+        tuple(_endings(account, ends, earliest, policy)) if ends is not None else (),
+        tuple(_reminder(notice, refusals or {}) for notice in ends.notices) if ends is not None else (),
+        _next(account, policy, now),
         tuple(_factor(credential, policy, now) for credential in held),
         tuple(_counter(counter, policy, now) for counter in all_counters),
         tuple(sorted((event for event in events if event.at > now), key=attrgetter("at"))),
@@ -178,21 +235,49 @@ def _rules(policy: Policy, *keys: str) -> tuple[Rule, ...]:
     return tuple(rule(policy, key) for key in keys)
 
 
-def _why(account: Account, counters: Iterable[Counter], policy: Policy, found: Standing, decided_at: datetime | None) -> Why:
+def _why(account: Account, counters: Iterable[Counter], policy: Policy, found: Standing) -> Why:
     ends = course(account, policy)
     moments = {
         Standing.ACTIVE: ends.since.at,
         Standing.SUSPENDED: ends.suspends_at,
         Standing.EXPIRED: ends.expires_at,
         Standing.INVITED: account.created_at,
-        Standing.BLOCKED: decided_at,
-        Standing.CLOSED: decided_at,
+        Standing.BLOCKED: account.state_at,
+        Standing.CLOSED: account.state_at,
     }
     keys = _KEYS[found]
     if account.state is AccountState.ACTIVE and ends.since.what == "in_force":
         keys += ("inactivity.in_force_since",)
     missing = missing_pieces(account, policy)
     return Why(found, moments[found], ends.since, missing, _frozen_at(counters, policy), _rules(policy, *keys))
+
+
+def _endings(account: Account, ends: Course, earliest: Course, policy: Policy) -> Iterator[EndingState]:
+    for ending, at, not_before, key in (
+        (Ending.SUSPENSION, ends.suspends_at, earliest.suspends_at, "inactivity.suspend_after"),
+        (Ending.EXPIRY, ends.expires_at, earliest.expires_at, "inactivity.expire_after"),
+    ):
+        law = rule(policy, key)
+        if law.value is None:
+            continue
+        # What came needs no reminder any more; expiry waits for those of suspension too.
+        needed = [one for one in earliest.notices if at is None and one.ending in {ending, Ending.SUSPENSION}]
+        missing = sum(one.reminder is None or one.reminder.accepted_at is None for one in needed)
+        yield EndingState(ending, at, not_before, missing, took_effect(account, policy, ending), law)
+
+
+def _reminder(notice: Notice, refusals: Mapping[str, str]) -> ReminderState:
+    asked = notice.reminder
+    if asked is None:
+        return ReminderState(notice.ending, notice.ahead, notice.due_at, None, None, None, None)
+    again = asked.asked_at + ASK_AGAIN if asked.accepted_at is None else None
+    refused = refusals.get(asked.letter) if asked.accepted_at is None else None
+    return ReminderState(notice.ending, notice.ahead, notice.due_at, asked.asked_at, asked.accepted_at, again, refused)
+
+
+def _next(account: Account, policy: Policy, now: datetime) -> Next | None:
+    found = next_due(account, policy, now)
+    return Next(*found) if found is not None else None
 
 
 def _frozen_at(counters: Iterable[Counter], policy: Policy) -> datetime | None:
@@ -279,8 +364,10 @@ def _of_invitation(invitation: Invitation, policy: Policy) -> Iterator[Coming]:
         yield Coming(invitation.expires_at, Event.INVITATION_ENDS, rule(policy, "registration.invitation_lifetime"))
 
 
-def _of_closing(closed_at: datetime, policy: Policy) -> Iterator[Coming]:
-    yield Coming(closed_at + policy.retention.closed_accounts, Event.PURGED, rule(policy, "retention.closed_accounts"))
+def _of_state(account: Account, policy: Policy) -> Iterator[Coming]:
+    goes_at = gone_at(account, policy)
+    if goes_at is not None:
+        yield Coming(goes_at, Event.PURGED, rule(policy, _GOES[account.state]))
 
 
 def _of_credential(held: Credential, policy: Policy) -> Iterator[Coming]:

@@ -139,7 +139,8 @@ def counted_from(since: datetime, spans: Sequence[tuple[datetime, timedelta | No
 def due(account: Account, policy: Policy, now: datetime) -> Due | None:
     """What is to be done about the account at ``now``; None: nothing. Asked again after it was done, it names the next."""
     if account.state is not AccountState.ACTIVE:
-        return _due_by_state(account, policy, now)
+        goes_at = gone_at(account, policy)
+        return Due(Act.PURGE, goes_at) if goes_at is not None and now >= goes_at else None
     ahead = course(account, policy)
     if ahead.purges_at is not None and now >= ahead.purges_at:
         return Due(Act.PURGE, ahead.purges_at)
@@ -151,6 +152,41 @@ def due(account: Account, policy: Policy, now: datetime) -> Due | None:
     first = None if suspended else _wanted(ahead.notices, Ending.SUSPENSION, policy.inactivity, now)
     notice = first or _wanted(ahead.notices, Ending.EXPIRY, policy.inactivity, now)
     return Due(Act.REMIND, notice.due_at, notice) if notice is not None else None
+
+
+def next_due(account: Account, policy: Policy, now: datetime) -> tuple[datetime, Due] | None:
+    """What is to be done about the account first, and when: at ``now`` where it is due, else at the first moment it will be."""
+    ahead, goes_at = course(account, policy), gone_at(account, policy)
+    asked = [one.reminder.asked_at for one in ahead.notices if one.reminder is not None]
+    moments = [goes_at, *ahead[2:], *(one.due_at for one in ahead.notices), *(one + ASK_AGAIN for one in asked)]
+    for moment in (now, *sorted(one for one in moments if one is not None and one > now)):
+        found = due(account, policy, moment)
+        if found is not None:
+            return moment, found
+    return None
+
+
+def foreseen(account: Account, policy: Policy, now: datetime, until: datetime) -> Account:
+    """The account as upkeep will have left it, if nobody uses it and each reminder is accepted as soon as it can be."""
+    account = _accepted(account, now)
+    while (found := next_due(account, policy, now)) is not None and found[0] <= until and found[1].act is not Act.PURGE:
+        now = found[0]
+        account = _accepted(after(account, found[1], policy, now), now)
+    return account
+
+
+def _accepted(account: Account, now: datetime) -> Account:
+    reminders = (one if one.accepted_at is not None else replace(one, accepted_at=now) for one in account.quiet.reminders)
+    return replace(account, quiet=replace(account.quiet, reminders=tuple(reminders)))
+
+
+def took_effect(account: Account, policy: Policy, ending: Ending) -> datetime | None:
+    """When the rule of an ending took effect, where it counts from then and not from the last use."""
+    since = counts_from(account, policy.inactivity).at
+    suspension = ending is Ending.SUSPENSION
+    spans = [(one.began_at, one.suspend_after if suspension else one.expire_after) for one in policy.periods]
+    counted = counted_from(since, spans)
+    return counted.at if counted is not None and counted.at > since else None
 
 
 def period(policy: Policy, began_at: datetime) -> Period:
@@ -202,11 +238,10 @@ def worth_noting(last: datetime | None, now: datetime) -> bool:
     return last is None or now - last >= NOTED_EVERY
 
 
-def _due_by_state(account: Account, policy: Policy, now: datetime) -> Due | None:
-    """Accounts that the clock of inactivity does not run for: those closed, and those to which nobody ever came."""
-    after = watched_after(policy).get(account.state)
-    purges_at = (account.state_at or account.created_at) + after if after is not None else None
-    return Due(Act.PURGE, purges_at) if purges_at is not None and now >= purges_at else None
+def gone_at(account: Account, policy: Policy) -> datetime | None:
+    """When an account goes that the clock of inactivity does not run for: one closed, or one to which nobody ever came."""
+    after = None if account.state is AccountState.ACTIVE else watched_after(policy).get(account.state)
+    return (account.state_at or account.created_at) + after if after is not None else None
 
 
 class _Approach(NamedTuple):

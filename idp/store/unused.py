@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, select, tuple_, update
 
 from idp.model import Account, AccountState, Quiet
 from idp.store.accounts import ACCOUNT_COLUMNS, account_of
@@ -54,6 +54,36 @@ _PURGE = (
 )
 
 
+_o = outbox.c
+_LETTER = (_o.id, _o.state, func.coalesce(_o.error, ""))
+# Written out, as the partial indexes have them; whose time has passed is dead with its letter.
+_unsent = or_(literal_column("outbox.state = 'waiting'"), literal_column("outbox.state = 'dead'"))
+_UNDELIVERED = Statement(
+    select(*_LETTER, *ACCOUNT_COLUMNS)
+    .select_from(outbox.join(accounts, _o.account_id == _a.id))
+    .where(_unsent, _o.template == bindparam("template"), _o.id > bindparam("after"))
+    .order_by(_o.id)
+    .limit(bindparam("limit"))
+)
+_CAME_BACK = Statement(
+    update(outbox)
+    .where(_o.id == bindparam("one"), _o.state == literal_column("'sent'"))
+    .values(state="dead", state_at=bindparam("now", type_=_o.state_at.type), error=bindparam("why"))
+)
+_REFUSAL = Statement(
+    select(func.coalesce(_o.error, "")).where(_o.id == bindparam("one"), literal_column("outbox.state = 'dead'"))
+)
+
+
+class Undelivered(NamedTuple):
+    """A letter that was not accepted yet, or never will be, with the mail server's last words and whose it is."""
+
+    letter: str
+    dead: bool
+    words: str
+    account: Account
+
+
 class Unused(Repository):
     """What upkeep asks and does about accounts."""
 
@@ -81,6 +111,20 @@ class Unused(Repository):
     def set_quiet(self, account_id: str, quiet: Quiet) -> None:
         """Write down what was done about the account since it was last used."""
         self._link.run(_SET_QUIET, {"account": account_id, "to": quiet_document(quiet)})
+
+    def undelivered(self, template: str, *, after: str = "", limit: int = 500) -> list[Undelivered]:
+        """The letters of a template that were not accepted, by their id, those behind ``after``; accounts lack credentials."""
+        rows = self._link.all(_UNDELIVERED, {"template": template, "after": after, "limit": limit})
+        return [Undelivered(row[0], row[1] == "dead", row[2], account_of(row[3:])) for row in rows]
+
+    def refusal(self, letter_id: str) -> str | None:
+        """The words with which a letter was refused for good; None where it was not."""
+        row = self._link.first(_REFUSAL, {"one": letter_id})
+        return None if row is None else str(row[0])
+
+    def came_back(self, letter_id: str, why: str, now: datetime) -> None:
+        """A letter that was accepted is known to have reached nobody."""
+        self._link.run(_CAME_BACK, {"one": letter_id, "why": why, "now": now})
 
     def purge(self, account_id: str, now: datetime) -> None:
         """Delete everything held about the person; the subject identifier stays, so that nobody else is ever given it."""

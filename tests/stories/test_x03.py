@@ -9,16 +9,23 @@ import pytest
 from click.testing import CliRunner, Result
 
 from idp.cli import idp
-from idp.cli.explain import _COMES, _SINCE, _STANDS
-from idp.flows import assist
-from idp.model import Account, Counter, Factor
+from idp.cli.explain import _COMES, _DOES, _ENDINGS, _SINCE, _STANDS
+from idp.flows import assist, reminding
+from idp.model import Account, Counter, Ending, Factor, Period, Quiet
 from idp.policies.explaining import Event
+from idp.policies.inactivity import Act, due, foreseen
 from idp.policies.lifecycle import Standing
 from tests.alarms import move
 from tests.harness import CONFIG, House
 from tests.people import ANSWER, PASSWORD, PIN, Person
 
 DAY = timedelta(days=1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql+redis"])
+def fresh(request: pytest.FixtureRequest, new_house: Callable[..., House]) -> House:
+    """A house whose clock nobody has moved: the command has its own, and tells of moments to come what it foresees."""
+    return new_house(request.param)
 
 
 def run(house: House, *arguments: str) -> Result:
@@ -53,8 +60,28 @@ def counter(found: dict[str, Any], factor: Factor) -> dict[str, Any]:
 
 
 def quiet(house: House, days: float) -> Person:
-    """Someone who has not been here for some days."""
-    return house.customer(created_at=house.clock() - 400 * DAY, enrolled_at=None, last_sign_in_at=house.clock() - days * DAY)
+    """Someone who has not been here for some days, and whom upkeep and the mail server have seen to meanwhile."""
+    now = house.clock()
+    person = house.customer(created_at=now - 400 * DAY, enrolled_at=None, last_sign_in_at=now - days * DAY)
+    left = foreseen(person.account, house.world.policy, now - days * DAY, now)
+    with house.world.store.begin() as tx:
+        tx.unused.set_quiet(left.id, left.quiet)
+    return person
+
+
+def ask(house: House, person: Person, *, refused: str | None = None) -> str:
+    """Upkeep asks for the reminder that is due, and the mail server may refuse it; returns the letter's id."""
+    now = house.clock()
+    with house.world.store.begin() as tx:
+        account = tx.accounts.locked(person.account.id)
+        assert account is not None
+        wanted = due(account, house.world.policy, now)
+        assert wanted is not None
+        asked = reminding.ask(house.world, tx, account, wanted, now)
+        letter = asked.quiet.reminders[-1].letter
+        if refused is not None:
+            tx.outbox.failed(letter, now, refused, None)
+    return letter
 
 
 def test_x03_an_active_account_its_counters_and_what_comes_next(house: House) -> None:
@@ -128,6 +155,91 @@ def test_x03_what_is_explained_happens_at_the_door(house: House) -> None:
         clock.move(seconds=left.total_seconds())
         assert clock() >= ends
         assert person.elsewhere().sign_in(until="Reactivate").step == "Reactivate"
+
+
+def test_x03_the_reminders_so_far_and_what_upkeep_does_next(fresh: House) -> None:
+    house = fresh
+    person = quiet(house, 115)
+    since = person.account.last_sign_in_at
+    assert since is not None
+    found = document(house, person)
+    told = [(one["ending"], one["ahead"], moment(one["due_at"]), one["accepted_at"] is not None) for one in found["reminders"]]
+    assert told == [
+        ("suspension", "30d", since + 90 * DAY, True),
+        ("suspension", "14d", since + 106 * DAY, True),
+        ("suspension", "3d", since + 117 * DAY, False),
+    ]
+    suspension, expiry = found["endings"]
+    assert (suspension["at"], suspension["missing"], moment(suspension["not_before"])) == (None, 1, since + 120 * DAY)
+    assert (expiry["at"], expiry["missing"], moment(expiry["not_before"])) == (None, 4, since + 180 * DAY)
+    assert (moment(found["upkeep"]["at"]), found["upkeep"]["due"]["act"]) == (since + 117 * DAY, "remind")
+    said = page(house, person)
+    assert f"suspended not before {since + 120 * DAY:%Y-%m-%d %H:%M:%S} UTC: waits for 1 reminder to be accepted" in said
+    assert f"Upkeep, next: {since + 117 * DAY:%Y-%m-%d %H:%M:%S} UTC, it asks for the reminder 3d before suspension." in said
+    assert "expired not before" not in said
+
+
+def test_x03_a_reminder_that_waits_and_one_that_was_refused(fresh: House) -> None:
+    house = fresh
+    person = quiet(house, 95)
+    with house.world.store.begin() as tx:
+        tx.unused.set_quiet(person.account.id, Quiet())
+    said = page(house, person)
+    assert "Upkeep, next: at once, due since" in said
+    letter = ask(house, person)
+    said = page(house, person)
+    assert "waits for the mail server" in said
+    asked = person.account.quiet.reminders[0].asked_at
+    assert f"suspended not before {asked + 30 * DAY:%Y-%m-%d}" in page(house, person, asked)
+    with house.world.store.begin() as tx:
+        tx.outbox.failed(letter, house.clock(), "550 5.1.1 no [such] user", None)
+    found = document(house, person)
+    assert found["reminders"][0]["refused"] == "550 5.1.1 no [such] user"
+    assert moment(found["reminders"][0]["asked_again_at"]) == asked + 7 * DAY
+    assert (found["upkeep"]["due"]["act"], moment(found["upkeep"]["at"])) == ("remind", asked + 7 * DAY)
+    said = page(house, person)
+    assert f"was refused: asked again {asked + 7 * DAY:%Y-%m-%d %H:%M:%S} UTC (550 5.1.1 no [such] user)" in said
+
+
+def test_x03_whom_no_reminder_reached_stays_whatever_the_day(fresh: House) -> None:
+    house = fresh
+    person = quiet(house, 300)
+    with house.world.store.begin() as tx:
+        tx.unused.set_quiet(person.account.id, Quiet())
+    ask(house, person, refused="550 no such user")
+    found = document(house, person)
+    assert found["why"]["standing"] == "active"
+    assert (found["ends"]["suspends_at"], found["endings"][0]["missing"]) == (None, 3)
+    assert "not before" in page(house, person)
+    assert person.elsewhere().sign_in().step != "Reactivate"
+
+
+def test_x03_a_rule_that_took_effect_later_than_the_last_use_counts_from_then(fresh: House) -> None:
+    house = fresh
+    person = quiet(house, 300)
+    with house.world.store.begin() as tx:
+        tx.policies.began("another", Period(house.clock() - 400 * DAY, None, None, None))
+    before = house.clock()
+    found = document(house, person, before + DAY)
+    suspension = found["endings"][0]
+    assert before - DAY <= moment(suspension["took_effect_at"]) <= house.clock()
+    assert found["why"]["standing"] == "active"
+    said = page(house, person)
+    assert "inactivity.suspend_after = 120d counts from" in said
+    assert "when it took effect" in said
+    with house.world.store.read() as tx:
+        assert tx.policies.periods()[-1].suspend_after is None
+
+
+def test_x03_a_moment_to_come_is_told_as_such(new_house: Callable[..., House]) -> None:
+    house = new_house()
+    person = quiet(house, 100)
+    later = house.clock() + 150 * DAY
+    assert "each reminder is accepted" in page(house, person, later)
+    assert document(house, person, later)["foreseen"] is True
+    now = house.clock() - timedelta(seconds=1)
+    assert document(house, person, now)["foreseen"] is False
+    assert "each reminder is accepted" not in page(house, person, now)
 
 
 def test_x03_a_lock_until_when_and_a_lock_that_has_passed(house: House) -> None:
@@ -246,7 +358,9 @@ def test_x03_a_moment_that_is_past_is_said_to_be_judged_by_what_is_known_today(n
 def test_x03_every_event_standing_and_beginning_has_its_words() -> None:
     assert set(_COMES) == set(Event)
     assert set(_STANDS) == set(Standing)
-    assert set(_SINCE) == {"created", "enrolled", "signed_in", "reactivated", "in_force"}
+    assert set(_SINCE) == {"created", "enrolled", "signed_in", "refreshed", "stepped_up", "reactivated", "in_force"}
+    assert set(_DOES) == set(Act)
+    assert set(_ENDINGS) == set(Ending)
 
 
 def test_x03_explaining_writes_nothing(house: House) -> None:
