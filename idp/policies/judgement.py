@@ -38,6 +38,16 @@ def contradictions(policy: Policy) -> list[Finding]:
     return [finding for judge in (*judges, *more) for finding in judge(policy)]
 
 
+def texted(policy: Policy) -> tuple[str, ...]:
+    """The keys that ask people for a code sent by text message: it takes a gateway, of which policy knows nothing."""
+    recoveries = ("password", "username_and_password", "pin")
+    asked = {f"recovery.{name}.prove_by": getattr(policy.recovery, name) for name in recoveries}
+    keys = [key for key, method in asked.items() if method.enabled and "sms_code" in method.prove_by]
+    if policy.inactivity.suspend_after is not None and "sms_code" in policy.inactivity.reactivate_by:
+        keys.append("inactivity.reactivate_by")
+    return tuple(keys)
+
+
 def _credentials(policy: Policy) -> Iterator[Finding]:
     password, question = policy.password, policy.security_question
     if password.min_length > password.max_length:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 
+from idp.policies.judgement import texted
 from idp.policies.policy import Policy
 from idp.settings.brand import judge_brand
 from idp.settings.client_keys import Place
@@ -70,6 +71,8 @@ class _Loading:
     def settings(self) -> Settings | None:
         file = self.file()
         policy = self._policy(file.profile if file else DEFAULT_PROFILE)
+        if file is not None and policy is not None and file.sms.url is None:
+            self._judge_texted(policy, file.profile)
         resources_reader = self._reader("resources.toml")
         longest = policy.tokens.access_token if policy else None
         resources = read_resources(resources_reader, longest) if resources_reader else {}
@@ -131,6 +134,15 @@ class _Loading:
         if issuer.startswith("https:") and self.environ.get("FLASK_DEBUG", "").lower() not in _OFF:
             what = "debugging is on where people sign in: it shows code and secrets"
             self.problems.append(Problem(ENVIRONMENT, 0, "FLASK_DEBUG", what, "Unset it."))
+
+    def _judge_texted(self, policy: Policy, profile: str) -> None:
+        place = str(self.directory / "policies" / f"{profile}.toml")
+        for key in texted(policy):
+            what, remedy = (
+                '"sms_code" is asked and there is no gateway',
+                "Set sms.url in settings.toml, or write another proof.",
+            )
+            self.problems.append(Problem(place, 0, key, what, remedy))
 
     def _policy(self, profile: str) -> Policy | None:
         if not _PROFILE.fullmatch(profile):

@@ -303,6 +303,19 @@ def test_authorities_without_encryption_are_a_mistake(config: Path, refusals: Re
     assert load(config, environ).mail.ca_file == certifi.where()
 
 
+def test_a_code_by_text_message_needs_a_gateway(
+    config: Path, spoil: Spoil, refusals: Refusals, environ: dict[str, str]
+) -> None:
+    spoil("policies/my-account.toml", 'reactivate_by = ["answer"]', 'reactivate_by = ["sms_code", "answer"]')
+    (said,) = refusals(environ)
+    assert said == (
+        'config/policies/my-account.toml: inactivity.reactivate_by: "sms_code" is asked and there is no gateway. '
+        "Set sms.url in settings.toml, or write another proof."
+    )
+    environ |= {"IDP_SMS_URL": "https://sms.example/send"}
+    assert load(config, environ).policy.inactivity.reactivate_by == ("sms_code", "answer")
+
+
 def test_workers_share_no_database_in_memory(refusals: Refusals, environ: dict[str, str]) -> None:
     environ |= {"IDP_DATABASE_URL": "sqlite:///:memory:", "IDP_SERVER_WORKERS": "2"}
     (said,) = refusals(environ)
