@@ -1,5 +1,8 @@
 """Going away: a person sees where they are signed in, and ends it there, everywhere else, or everywhere.
 
+Beside it the devices on which they are known, each of which can be forgotten: it counts as any stranger's then, with no
+counter of its own, and nobody is remembered or welcomed there. Who is signed in there stays so.
+
 Nothing has to be proved for it: it only takes away, and whoever finds a browser open may well shut it.
 """
 
@@ -9,8 +12,10 @@ from idp.flows import closing
 from idp.flows.keeping import cut
 from idp.flows.resident import Resident
 from idp.flows.world import World
-from idp.model import Session
+from idp.model import Device, Session
 from idp.policies import sessions
+from idp.store import Transaction
+from idp.vault import digest
 
 
 def places(world: World, who: Resident) -> tuple[Session, ...]:
@@ -57,3 +62,36 @@ def end_every(world: World, who: Resident) -> None:
         cut(world, tx, account, now=who.now, by=who.by())
         ended = world.store.sessions.end_all(account.id)
         world.record(tx, who.now, "sessions.ended", "all", account=account, source=who.source, sessions=len(ended))
+
+
+def devices(world: World, who: Resident) -> tuple[tuple[Device, ...], str]:
+    """The devices on which the account is known, the one at hand first; and the id of that one, "" where it is not known."""
+    with world.store.read() as tx:
+        known = tx.devices.of_account(who.account.id, who.now, world.policy.lockout.known_device_lifetime)
+        here = _at_hand(world, tx, who)
+    return tuple(sorted(known, key=lambda one: one.id != here)), here
+
+
+def forget(world: World, who: Resident, device_id: str) -> bool:
+    """Forget one of the account's devices by the id that its page shows; False where the account has none of that id."""
+    with world.store.begin() as tx:
+        if not tx.devices.forget(who.account.id, device_id):
+            return False
+        world.record(tx, who.now, "devices.forgotten", "one", account=who.account, source=who.source, device=device_id)
+    return True
+
+
+def forget_others(world: World, who: Resident) -> None:
+    """Forget every device but the one at hand."""
+    with world.store.begin() as tx:
+        tx.devices.forget_all(who.account.id, _at_hand(world, tx, who))
+        world.record(tx, who.now, "devices.forgotten", "others", account=who.account, source=who.source)
+
+
+def _at_hand(world: World, tx: Transaction, who: Resident) -> str:
+    """The id of the known device at hand, whether or not policy counts its failures apart."""
+    if who.source.device is None:
+        return ""
+    lifetime = world.policy.lockout.known_device_lifetime
+    known = tx.devices.known(who.account.id, digest(who.source.device), who.now, lifetime)
+    return known.id if known is not None else ""

@@ -1,5 +1,5 @@
 // Tells before a session ends, in every tab alike. The house is asked first, by a question that is no activity; tabs only
-// tell each other that there is something to ask.
+// tell each other that there is something to ask. Portals load it too, with a dialog of their own: see docs/session.md.
 "use strict";
 
 {
@@ -27,7 +27,8 @@
       if (near && !dialog.open && !understood) show();
       if (!near && dialog.open) dialog.close();
       understood &&= near;
-      later(near ? ends : warns);
+      // While it is told, somebody may answer at another origin, whose tabs are not heard here.
+      if (near) later(document.hidden ? ends : Math.min(ends, Date.now() + AGAIN)); else later(warns);
     };
     const show = () => {
       said.textContent = "";
@@ -44,38 +45,40 @@
     };
     const ask = async (how) => {
       try {
-        const answer = await fetch(dialog.dataset.ask, { cache: "no-store", ...how });
+        const answer = await fetch(dialog.dataset.ask, { cache: "no-store", credentials: "include", ...how });
         if (!answer.ok) throw new Error(answer.status);
         const status = await answer.json();
         if (status.signed_in) hear(status); else location.replace(dialog.dataset.over);
       } catch {
         if (how) { ask(); return; }
         // Not to be reached just now: warned all the same, and asked again.
-        if (Date.now() >= warns && !dialog.open && !understood) show();
+        if (warns && Date.now() >= warns && !dialog.open && !understood) show();
         later(Date.now() + AGAIN);
       }
     };
     const stay = async () => {
-      await ask({ method: "POST", headers: { "X-Form-Token": dialog.dataset.token } });
+      const { token, renew } = dialog.dataset;
+      if (renew) { location.assign(renew); return; }
+      const headers = token ? { "X-Form-Token": token } : { "Content-Type": "application/json" };
+      await ask({ method: "POST", headers, body: token ? null : "{}" });
       tabs?.postMessage("moved");
     };
     const leave = () => { understood = true; dialog.close(); };
 
     // Said by the page where no script runs.
-    document.getElementById("until").hidden = true;
+    document.getElementById("until")?.setAttribute("hidden", "");
     stays.addEventListener("click", stay);
-    closes.addEventListener("click", leave);
+    closes?.addEventListener("click", leave);
     // Escape is a sign of life too.
     dialog.addEventListener("cancel", (event) => { event.preventDefault(); if (absolute) leave(); else stay(); });
     dialog.addEventListener("close", () => clearInterval(ticking));
     tabs?.addEventListener("message", () => ask());
     addEventListener("pageshow", (event) => { if (event.persisted) ask(); });
     document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
-    hear({
-      ends_in: Number(dialog.dataset.endsIn),
-      warn_in: Number(dialog.dataset.warnIn),
-      absolute: dialog.dataset.absolute === "yes",
-    });
+    const { endsIn, warnIn } = dialog.dataset;
+    // A portal's page does not know it yet.
+    if (endsIn === undefined) ask();
+    else hear({ ends_in: Number(endsIn), warn_in: Number(warnIn), absolute: dialog.dataset.absolute === "yes" });
   };
 
   // Every page is activity or the end of it: the other tabs may want to know.

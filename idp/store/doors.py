@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, case, delete, insert, null, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, null, select, update
 
 from idp.model import Device, Invitation
 from idp.store.statements import Repository, Statement, conflicting
@@ -10,14 +10,17 @@ from idp.store.tables import devices, invitations
 
 _d, _i = devices.c, invitations.c
 
-_device = select(_d.id, _d.account_id, _d.digest, _d.first_seen_at, _d.last_seen_at, _d.remembered).where(
-    _d.digest == bindparam("cookie"), _d.last_seen_at > bindparam("since")
-)
+_any_device = select(
+    _d.id, _d.account_id, _d.digest, _d.first_seen_at, _d.last_seen_at, _d.remembered, func.coalesce(_d.agent, "")
+).where(_d.last_seen_at > bindparam("since"))
+_device = _any_device.where(_d.digest == bindparam("cookie"))
 _KNOWN = Statement(_device.where(_d.account_id == bindparam("account")))
+_ALL = Statement(_any_device.where(_d.account_id == bindparam("account")).order_by(_d.last_seen_at.desc(), _d.id))
 _LAST = Statement(_device.order_by(_d.last_seen_at.desc()).limit(1))
 _REMEMBER = conflicting(
     lambda into: (statement := into(devices)).on_conflict_do_update(
-        index_elements=[_d.account_id, _d.digest], set_={"last_seen_at": statement.excluded.last_seen_at}
+        index_elements=[_d.account_id, _d.digest],
+        set_={"last_seen_at": statement.excluded.last_seen_at, "agent": statement.excluded.agent},
     )
 )
 _FILL_IN = Statement(
@@ -25,6 +28,7 @@ _FILL_IN = Statement(
     .where(_d.digest == bindparam("cookie"))
     .values(remembered=case((_d.account_id == bindparam("account"), bindparam("mark", type_=_d.remembered.type)), else_=null()))
 )
+_FORGET = Statement(delete(devices).where(_d.account_id == bindparam("account"), _d.id == bindparam("one")))
 _FORGET_ALL = Statement(delete(devices).where(_d.account_id == bindparam("account"), _d.id != bindparam("kept")))
 
 _KILL_OLDER = Statement(delete(invitations).where(_i.account_id == bindparam("account"), _i.used_at.is_(None)))
@@ -55,12 +59,16 @@ class Devices(Repository):
         row = self._link.first(_LAST, {"cookie": digest, "since": now - lifetime})
         return None if row is None else Device(*row)
 
+    def of_account(self, account_id: str, now: datetime, lifetime: timedelta) -> list[Device]:
+        """The account's devices that were seen within ``lifetime``, the one used last first."""
+        return [Device(*row) for row in self._link.all(_ALL, {"account": account_id, "since": now - lifetime})]
+
     def fill_in(self, digest: str, account_id: str, mark: str | None) -> None:
         """Remember one person at the device by ``mark``, the digest of a cookie, and nobody else there; None: nobody at all."""
         self._link.run(_FILL_IN, {"cookie": digest, "account": account_id, "mark": mark})
 
     def remember(self, device: Device) -> None:
-        """Record the device; of one known already, only when it was last seen."""
+        """Record the device; of one known already, only when it was last seen and what it said that it is."""
         self._link.run(
             _REMEMBER,
             {
@@ -69,8 +77,13 @@ class Devices(Repository):
                 "digest": device.digest,
                 "first_seen_at": device.first_seen_at,
                 "last_seen_at": device.last_seen_at,
+                "agent": device.agent,
             },
         )
+
+    def forget(self, account_id: str, device_id: str) -> bool:
+        """The device is not known to the account any more; False where the account had none of that id."""
+        return self._link.count(_FORGET, {"account": account_id, "one": device_id}) == 1
 
     def forget_all(self, account_id: str, keep: str = "") -> None:
         """No device is known to the account any more, but for the one with the id ``keep``."""

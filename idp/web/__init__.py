@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response
 
-from idp.web import alarm, home, invitation, profile, recovery, sessions, sign_in, static, strength, strengthen
+from idp.web import alarm, home, invitation, profile, recovery, sessions, sign_in, static, strength, strengthen, watching
 from idp.web.house import House
 
 __all__ = ["House", "Limits", "View", "create_blueprint"]
@@ -23,6 +23,7 @@ def create_blueprint(house: House, limits: Limits) -> Blueprint:
     profile.add_to(blueprint, house, limits["change"])
     strengthen.add_to(blueprint, house, limits["change"])
     sessions.add_to(blueprint, house, limits["change"])
+    watching.add_to(blueprint, house)
     strength.add_to(blueprint, house, limits["strength"])
     home.add_to(blueprint, house)
     static.add_to(blueprint, house)

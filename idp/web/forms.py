@@ -173,10 +173,10 @@ class NewPasskey(Current):
     name = fields.String(load_default="", validate=validate.Length(max=LONGEST))
 
 
-class OneSession(_Form):
-    """Which of the places where one is signed in."""
+class OnePlace(_Form):
+    """Which of the places where one is signed in, or of the devices on which one is known, by the id that a page showed."""
 
-    id = _text()
+    id = fields.String(required=True, validate=validate.Regexp(r"[A-Za-z0-9_-]{1,64}\Z"))
 
 
 class OnePasskey(Current):

@@ -1,6 +1,7 @@
 """Attacks on sessions, cookies, forms and the browser (cases S of the security plan)."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,7 +9,7 @@ import pytest
 from httpx import Response
 
 from idp.flows import assist
-from idp.model import Session
+from idp.model import Device, Session
 from tests.harness import House
 from tests.people import Page, Person
 
@@ -198,6 +199,7 @@ FORMS = {
     *(f"/profile/second-factor/{what}/confirm" for what in ("app", "passkey")),
     "/session",
     *(f"/profile/sessions/{what}" for what in ("end", "others", "all")),
+    *(f"/profile/devices/{what}" for what in ("forget", "others")),
 }
 # Where a POST without proof of its origin may go: machines prove themselves otherwise, and these only pass a request on.
 MACHINES = {"/token", "/introspect", "/revoke", "/userinfo"}
@@ -390,6 +392,55 @@ def test_s08_nobody_ends_or_sees_another_s_session_whatever_they_name(house: Hou
         thief.sign_in()
     assert theirs.public_id not in thief.open("/profile/sessions").response.text
     assert not house.audit("session.ended", owner.account)
+
+
+def test_s08_nobody_forgets_or_sees_another_s_device_whatever_they_name(house: House) -> None:
+    owner, thief = house.customer(), house.customer()
+    owner.sign_in()
+    thief.sign_in()
+
+    def devices(person: Person) -> list[Device]:
+        with house.world.store.read() as tx:
+            return tx.devices.of_account(person.account.id, house.clock(), timedelta(days=1))
+
+    (theirs,) = devices(owner)
+    page = thief.open("/profile/sessions")
+    assert theirs.id not in page.response.text
+    token = page.forms["/profile/devices/forget"]["csrf"]
+    for named in (
+        theirs.id,
+        theirs.digest,
+        cookie(owner, DEVICE),
+        owner.account.id,
+        "",
+        "x",
+        "' OR 1=1 --",
+        "a\x00b",
+        "x" * 4096,
+    ):
+        answer = thief.client.post("/profile/devices/forget", data={"csrf": token, "id": named})
+        assert answer.status_code == 404, named
+    for name in ("account", "account_id", "id"):
+        thief.client.post("/profile/devices/others", data={"csrf": token, name: owner.account.id})
+    assert devices(owner) == [theirs]
+    assert len(devices(thief)) == 1
+    assert not house.audit("devices.forgotten", owner.account)
+
+
+def test_s08_the_list_of_devices_shows_no_identifier_that_a_browser_carries(house: House) -> None:
+    person = house.customer()
+    person.sign_in()
+    shown = person.open("/profile/sessions").response.text
+    with house.world.store.read() as tx:
+        (mine,) = tx.devices.of_account(person.account.id, house.clock(), timedelta(days=1))
+    assert mine.id in shown
+    assert mine.digest not in shown
+    assert (cookie(person, DEVICE) or "").partition(".")[0] not in shown
+    # What it shows makes no other browser a known one.
+    other = person.elsewhere()
+    other.client.cookies.set(DEVICE, mine.id, domain="localhost.local", path="/")
+    other.try_password()
+    assert house.counter(person.account, device=mine.id).failures == 0
 
 
 def test_s08_the_list_shows_no_identifier_that_opens_anything(house: House) -> None:

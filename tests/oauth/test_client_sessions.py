@@ -1,4 +1,4 @@
-"""Clients that want more than the policy: proofs no older than ``default_max_age``, sessions no longer unused than ``session_idle``."""
+"""Clients that want more than the policy: the greatest age of proofs (``default_max_age``) and of disuse (``session_idle``)."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -19,6 +19,24 @@ def test_devices_are_known_for_their_lifetime(store: Store):
         assert tx.devices.known("a1", "cookie", NOW, DAY) is None
 
 
+def test_an_account_has_a_list_of_its_devices_and_forgets_its_own_alone(store: Store):
+    with store.begin() as tx:
+        tx.accounts.add(account(), "ada")
+        tx.accounts.add(account(id="a2", username="bob"), "bob")
+        tx.devices.remember(device())
+        tx.devices.remember(device(id="d2", digest="other", last_seen_at=NOW + SECOND, agent="firefox"))
+        tx.devices.remember(device(id="d3", account_id="a2"))
+        assert [one.id for one in tx.devices.of_account("a1", NOW, DAY)] == ["d2", "d1"]
+        assert [one.agent for one in tx.devices.of_account("a1", NOW, DAY)] == ["firefox", ""]
+        assert [one.id for one in tx.devices.of_account("a1", NOW + DAY, DAY)] == ["d2"]
+        assert not tx.devices.forget("a1", "d3")
+        assert not tx.devices.forget("a1", "none")
+        assert tx.devices.forget("a1", "d2")
+        assert not tx.devices.forget("a1", "d2")
+        assert [one.id for one in tx.devices.of_account("a1", NOW, DAY)] == ["d1"]
+        assert [one.id for one in tx.devices.of_account("a2", NOW, DAY)] == ["d3"]
+
+
 def test_a_device_is_that_of_whoever_signed_in_last_and_remembers_one_person(store: Store):
     with store.begin() as tx:
         tx.accounts.add(account(), "ada")

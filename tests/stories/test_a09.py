@@ -107,7 +107,7 @@ def test_a09_staying_needs_the_page_s_token_and_a_session(house: House) -> None:
 def test_a09_no_other_origin_hears_whether_someone_is_signed_in(house: House) -> None:
     person = house.customer()
     person.sign_in()
-    for headers in ({"Origin": "http://localhost:8081"}, {"Origin": "https://evil.example"}):
+    for headers in ({"Origin": "http://localhost:8080"}, {"Origin": "https://evil.example"}):
         answer = person.get("/session", headers=headers)
         assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
         assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"

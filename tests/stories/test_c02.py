@@ -304,3 +304,21 @@ def test_c02_the_cookies_of_another_house_say_nothing(rememberer: House, new_hou
     put(stranger, "device", value(person, "device"))
     put(stranger, "remember", value(person, "remember"))
     assert filled_in(stranger.open("/sign-in")) == ""
+
+
+def test_c02_a_device_forgotten_in_my_profile_fills_nothing_in(rememberer: House) -> None:
+    here = rememberer.customer()
+    there = here.elsewhere()
+    sign_in(there, tick=True)
+    sign_in(here, tick=True)
+    page = here.open("/profile/sessions")
+    assert page.text.count("Your username is filled in here.") == 2
+    here.press(page, "/profile/devices/others")
+    assert filled_in(back(there)) == ""
+    assert filled_in(back(here)) == here.username
+    sign_in(here, tick=True)
+    page = here.open("/profile/sessions")
+    here.press(page, "/profile/devices/forget", id=page.forms["/profile/devices/forget"]["id"])
+    page = back(here)
+    assert filled_in(page) == ""
+    assert not ticked(page)

@@ -188,9 +188,30 @@ def _profile_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
         {"id": "s1", "agent": "safari", "here": True, "began": "14:35", "used": "15:02"},
         {"id": "s2", "agent": "other", "here": False, "began": "1 March, 09:10", "used": "10:00"},
     ]
-    yield "sessions", "sessions", FORM | {"places": places, "told": "others_ended"}
+    devices = [
+        {"id": "d1", "agent": "safari", "here": True, "first": "3 January, 18:20", "last": "14:35", "remembered": True},
+        {
+            "id": "d2",
+            "agent": "firefox",
+            "here": False,
+            "first": "1 March, 09:10",
+            "last": "1 March, 09:10",
+            "remembered": False,
+        },
+        {
+            "id": "d3",
+            "agent": "",
+            "here": False,
+            "first": "20 February, 20:01",
+            "last": "27 February, 08:44",
+            "remembered": False,
+        },
+    ]
+    yield "sessions", "sessions", FORM | {"places": places, "devices": devices, "told": "others_ended"}
+    yield "sessions-known", "sessions", FORM | {"places": places[:1], "devices": devices[:1], "told": "device_forgotten"}
+    yield "sessions-forgotten", "sessions", FORM | {"places": places[:1], "devices": (), "told": "devices_forgotten"}
     watch = {"ends_in": 1740, "warn_in": 1620, "absolute": False, "moment": "15:05", "token": "c5rf"}
-    yield "sessions-csrf", "sessions", FORM | {"places": places[:1], "errors": ("csrf",), "watch": watch}
+    yield "sessions-csrf", "sessions", FORM | {"places": places[:1], "devices": (), "errors": ("csrf",), "watch": watch}
     yield "home-watched", "home", FORM | {"name": "Giulia", "portals": (), "watch": watch | {"absolute": True}}
     own = FORM | {"username": "giulia.conti", "choose": False}
     password = own | {"min_length": 8, "max_length": 128, "letters_and_digits": False}
@@ -220,13 +241,6 @@ def _profile_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "confirm-mobile-wrong", "confirm_code", code | wrong
 
 
-def _recovery_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    back = {"cancel": "sign_in", "transaction": "9Qm", "again_href": "/recover/password?sign_in=9Qm"}
-    code = FORM | back | {"lost": "password", "length": 6, "channel": "email", "minutes": 10}
-    reset = code | {"length": 4, "min_length": 8, "max_length": 128, "letters_and_digits": False}
-    ways = [(lost, f"/recover/{lost}") for lost in ("username", "password", "username_and_password")]
-    yield "recover", "recover", FORM | {"ways": ways, "sign_in_href": "/sign-in"}
-    named = FORM | {"sign_in_href": "/sign-in", "hidden": {"sign_in": "9Qm"}}
 def _reactivation_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     code = FORM | {"channel": "email", "to": "m…@example.com", "length": 6, "minutes": 10, "sent": False, "back_href": "/"}
     sms = {"channel": "sms", "to": "…719", "minutes": 60}
@@ -238,6 +252,13 @@ def _reactivation_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "reactivate-code-sms", "reactivate", code | sms | {"sent": True}
 
 
+def _recovery_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    back = {"cancel": "sign_in", "transaction": "9Qm", "again_href": "/recover/password?sign_in=9Qm"}
+    code = FORM | back | {"lost": "password", "length": 6, "channel": "email", "minutes": 10}
+    reset = code | {"length": 4, "min_length": 8, "max_length": 128, "letters_and_digits": False}
+    ways = [(lost, f"/recover/{lost}") for lost in ("username", "password", "username_and_password")]
+    yield "recover", "recover", FORM | {"ways": ways, "sign_in_href": "/sign-in"}
+    named = FORM | {"sign_in_href": "/sign-in", "hidden": {"sign_in": "9Qm"}}
     yield "recover-username", "recover_form", named | {"lost": "username", "asked": ("name", "email"), "others": ways[1:2]}
     faults = {"values": {"email": "g@x.example", "no_password": "yes"}, "fields": {"password": ("password_or_box",)}}
     yield (
