@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import click
@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from idp.app.composition import as_in_force, make_world
+from idp.cli.moments import read_moment
 from idp.flows.attempt import REMINDER
 from idp.flows.world import World
 from idp.model import Account, Ending, Factor
@@ -89,7 +90,7 @@ def explain(account: str, moment: str | None, as_json: bool) -> None:
     """Explain ACCOUNT, a username or an account id: which rules apply, how far each counter is, and what comes next."""
     world = as_in_force(make_world(from_environment()))
     now = world.clock()
-    at = now if moment is None else _moment(moment)
+    at = now if moment is None else read_moment(moment)
     try:
         with world.store.read() as tx:
             found = _found(tx, account)
@@ -105,16 +106,6 @@ def explain(account: str, moment: str | None, as_json: bool) -> None:
     if not console.is_terminal:
         console.width = _PIPED
     _print(console, world, found, explained, now)
-
-
-def _moment(typed: str) -> datetime:
-    try:
-        read = datetime.fromisoformat(typed)
-        return (read if read.tzinfo is not None else read.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise click.BadParameter(
-            "Write a date or a moment, as in 2027-03-01 or 2027-03-01T12:00:00+01:00.", param_hint="--at"
-        ) from None
 
 
 def _found(tx: Transaction, typed: str) -> Account:

@@ -1,17 +1,20 @@
-"""``idp worker``: carries letters out of the house until SIGTERM. Any number of them may run at once."""
+"""``idp worker``: carries letters out and does what time has brought about, until SIGTERM. Any number may run at once."""
 
-import signal
 import threading
+import time
+from collections.abc import Generator
+from contextlib import closing, suppress
+from datetime import timedelta
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import click
 import structlog
 
 from idp.app import logs
-from idp.app.composition import make_world
-from idp.flows.deliver import Carrier, Fate, PostOffice, deliver, expire
+from idp.app.composition import make_world, put_in_force
+from idp.cli import rounds
+from idp.flows.deliver import Carrier, Fate, PostOffice, deliver
 from idp.flows.world import World
 from idp.language import Words
 from idp.post import Letterhead, Letters, SmsGateway, Smtp
@@ -20,27 +23,24 @@ from idp.store import StoreDown
 
 IDLE_SECONDS: Final = 1.0
 TROUBLE_SECONDS: Final = 5.0
-# Rounds between two sweeps for letters whose time has passed: a few minutes where there is nothing to do.
-SWEEP_EVERY: Final = 300
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Deliver what is due and stop.")
+@click.option("--once", is_flag=True, help="Deliver what is due, do a whole round of upkeep, and stop.")
 def worker(once: bool) -> None:
-    """Deliver letters from the outbox until SIGTERM."""
+    """Deliver letters from the outbox, and do what time has brought about, until SIGTERM."""
     settings = from_environment()
     logs.configure(settings.log.level, settings.log.format)
     world = make_world(settings)
     office = post_office(settings)
-    stop = _stop_on_signals()
     log = structlog.get_logger()
     log.info("worker begins", mail=f"{settings.mail.host}:{settings.mail.port}", sms=settings.sms.url is not None)
     try:
-        if once:
-            while not stop.is_set() and _round(world, office, stop):
-                pass
-        else:
-            _work(world, office, stop)
+        with rounds.stop_on_signals() as stop:
+            if once:
+                _work_once(world, office, stop)
+            else:
+                _work(world, office, settings.upkeep.every, stop)
     finally:
         office.close()
         world.store.close()
@@ -71,24 +71,56 @@ def smtp(settings: Settings, timeout: float = 20.0) -> Smtp:
     )
 
 
-def _work(world: World, office: PostOffice, stop: threading.Event) -> None:
-    """Round after round; a store that is down is waited for."""
-    rounds = 0
+def _work_once(world: World, office: PostOffice, stop: threading.Event) -> None:
+    """The letters that wait, everything else one time, and the letters that it wrote."""
+    _empty(world, office, stop)
+    for _ in _pieces(rounds.once(put_in_force(world)), stop):
+        _deliver(world, office, stop)
+    _empty(world, office, stop)
+
+
+def _empty(world: World, office: PostOffice, stop: threading.Event) -> None:
+    while not stop.is_set() and _deliver(world, office, stop):
+        pass
+
+
+def _work(world: World, office: PostOffice, every: timedelta, stop: threading.Event) -> None:
+    """Letters and everything else by turns, a little of each, so that no letter waits; a store that is down is waited for."""
+    lawful, chores = None, None
     while not stop.is_set():
         try:
-            if rounds % SWEEP_EVERY == 0:
-                expire(world)
-            rounds += 1
-            if not _round(world, office, stop):
+            # Once and no more: a worker that was left running does not bring a former policy back.
+            lawful = lawful or put_in_force(world)
+            chores = chores or _pieces(rounds.chores(lawful, every), stop)
+            busy = _deliver(world, office, stop)
+            if not next(chores, False) and not busy:
                 # An open connection would idle into the mail server's timeout.
                 office.close()
                 stop.wait(IDLE_SECONDS)
         except StoreDown as down:
             structlog.get_logger().warning("store down", reason=str(down))
+            chores = None
             stop.wait(TROUBLE_SECONDS)
+    # A turn that cannot be given back falls to the next worker by itself.
+    with suppress(StoreDown):
+        if chores is not None:
+            chores.close()
 
 
-def _round(world: World, office: PostOffice, stop: threading.Event) -> int:
+def _pieces(work: Generator[bool], stop: threading.Event) -> Generator[bool]:
+    """Piece after piece with a rest behind each, until a signal comes."""
+    with closing(work):
+        while not stop.is_set():
+            began = time.monotonic()
+            done = next(work, None)
+            if done is None:
+                return
+            if done:
+                rounds.rest(time.monotonic() - began, stop)
+            yield done
+
+
+def _deliver(world: World, office: PostOffice, stop: threading.Event) -> int:
     """Deliver one batch, telling of each letter; returns how many were taken up. A signal ends it after a letter."""
     log = structlog.get_logger()
     count = 0
@@ -107,15 +139,3 @@ def _round(world: World, office: PostOffice, stop: threading.Event) -> int:
         if stop.is_set():
             break
     return count
-
-
-def _stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set: the letter under way is finished, the others are given back."""
-    stop = threading.Event()
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    return stop

@@ -6,7 +6,7 @@ and a round that was left goes on where it was.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -59,7 +59,7 @@ class Stretch:
     whole: bool = False
 
 
-def sweep(world: World) -> Iterator[Stretch]:
+def sweep(world: World) -> Generator[Stretch]:
     """Go through the accounts that nobody has used for long, and do what is due about each; begun rounds are ended first.
 
     Yields after each transaction, the one that takes the turn too. Yields nothing where another worker has it, and ends
@@ -110,14 +110,14 @@ def is_time(world: World, pause: timedelta) -> bool:
     return last.place is not None or last.ended_at is None or not timedelta(0) <= world.clock() - last.ended_at < pause
 
 
-def ahead(world: World) -> Ahead:
-    """How much a round begun or taken up now has before it: a count by index, nothing is judged."""
+def ahead(world: World, *, anew: bool = False) -> Ahead:
+    """How much a round taken up now, or begun ``anew``, has before it: a count by index, nothing is judged."""
     now, watched = world.clock(), inactivity.watched_after(world.policy)
     with world.store.read() as tx:
         present = tx.turns.of(TASK)
         counted = (
             tx.unused.count(place.state, now - watched[place.state], since=place.since, after=place.after)
-            for place in _places(watched, present.place)
+            for place in _places(watched, None if anew else present.place)
         )
         accounts = sum(counted)
     held = present.held_until if present.held_until is not None and present.held_until > now else None
