@@ -12,6 +12,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
+from idp.vault import legacy
 from idp.vault.breached import Breached
 from idp.vault.hashing import Hasher, HashPool
 
@@ -65,11 +66,17 @@ class Vault:
         return self._pool.run(self._hasher.hash, self._peppered(secret))
 
     def verify(self, secret: str, known: str) -> bool:
-        """Whether a secret matches its verifier."""
-        result = self._pool.run(self._hasher.verify, self._peppered(secret), known)
+        """Whether a secret matches its verifier; one that came from another system costs a hash of ours beside its own."""
+        result = self._pool.run(self._verified, secret, known)
         with self._lock:
             self.verified += 1
         return result
+
+    def _verified(self, secret: str, known: str) -> bool:
+        if not legacy.is_legacy(known):
+            return self._hasher.verify(self._peppered(secret), known)
+        self._hasher.verify_nothing(self._peppered(secret))
+        return legacy.verify(secret, known)
 
     def verify_nothing(self, secret: str) -> None:
         """The same work where there is nothing to verify: unknown, locked, invited."""
@@ -79,7 +86,7 @@ class Vault:
 
     def outdated(self, known: str) -> bool:
         """Whether a verifier should be made anew at the next chance."""
-        return self._hasher.outdated(known)
+        return legacy.is_legacy(known) or self._hasher.outdated(known)
 
     def breached(self, password: str) -> bool:
         """Whether a password is on the lists of known breached ones."""
