@@ -66,7 +66,7 @@ VECTORS = {
     "PBKDF2 as Django writes it": ("secret", _django()),
     "SHA-512 crypt of its specification": (
         "Hello world!",
-        "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO/O817G3uBnIFNjnQJuesI68OTLiFdcbYEdFCoEOfaS35inz1",
+        "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
     ),
 }
 
