@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from idp.flows import closing, remembered, temporary, waking
+from idp.flows import activity, closing, remembered, temporary, waking
 from idp.flows.attempt import Verdict, decoy, prove, target
 from idp.flows.facts import Looked, advance, see, turned, with_consent
 from idp.flows.keeping import By
@@ -14,6 +14,7 @@ from idp.policies import entry, proving, sessions
 from idp.policies.credentials import canonical_username
 from idp.policies.lifecycle import Standing, standing
 from idp.policies.steps import AskPin, AskUsernameAndPassword, Done, ExtraProof, GiveConsent, Step
+from idp.store.unused import Use
 from idp.vault import digest
 
 _PRIMARY = (Factor.PASSWORD, Factor.PASSKEY)
@@ -142,6 +143,8 @@ def finish(world: World, looked: Looked, held: Session | None = None) -> Opened 
         anew = any(proof.at >= looked.sign_in.started_at and proof.factor in _PRIMARY for proof in looked.step.proofs)
         if anew and not tx.accounts.signed_in(account.id, now):
             return None
+        if not anew and any(proof.at >= looked.sign_in.started_at for proof in looked.step.proofs):
+            activity.note(world, tx, account, Use.STEP_UP, now)
         remember = remembered.keep(world, tx, looked.sign_in, account.id, digest(device))
         facts: dict[str, Any] = {
             "proofs": [proof.factor for proof in looked.step.proofs],

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from idp.flows import activity
 from idp.flows.grant.facts import Issued, Presented, Wish
 from idp.flows.world import World
 from idp.model import Account, Client, Grant, Resource, Rotation
 from idp.policies import tokens
 from idp.policies.tokens import CodeVerdict, Denied, Error, RefreshVerdict
 from idp.store import Transaction
+from idp.store.unused import Use
 from idp.vault import digest
 from idp.vault.signing import KeyRing, at_hash
 
@@ -148,6 +150,7 @@ def _rotated(case: _Case, presented: str, wish: Wish) -> _Decided | Denied:
     successor = f"{handle}.{case.world.vault.token(_SECRET_BYTES)}"
     if not _replace(case, rotation, hashed, digest(successor)):
         return case.deny(Denied(Error.GRANT, "expired or replaced"), grant)
+    activity.note(case.world, case.tx, account, Use.REFRESH, case.now)
     return _Decided(grant, account, drafted, successor)
 
 
