@@ -40,13 +40,14 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One authorization request on its way, remembered until its answer returns."""
+    """One authorization request on its way, remembered until its answer returns; `silent` where nothing is asked."""
 
     state: str
     nonce: str
     verifier: str
     then: str = "/"
     acr: str = ""
+    silent: bool = False
 
 
 class Provider:

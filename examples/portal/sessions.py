@@ -48,10 +48,10 @@ class Session:
     sign_out_state: str = ""
     seen: float = field(default_factory=time.monotonic)
 
-    def begin(self, then: str = "/", acr: str = "") -> Attempt:
+    def begin(self, then: str = "/", acr: str = "", *, silent: bool = False) -> Attempt:
         """Remember a new authorization request; the oldest of too many is forgotten."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        attempt = Attempt(state, nonce, verifier, then, acr)
+        attempt = Attempt(state, nonce, verifier, then, acr, silent)
         self.attempts[attempt.state] = attempt
         while len(self.attempts) > MOST_ATTEMPTS:
             self.attempts.pop(next(iter(self.attempts)), None)

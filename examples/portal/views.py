@@ -48,7 +48,13 @@ def install(app: Flask) -> None:
         day=lambda iso: format_date(date.fromisoformat(iso), "d MMMM", locale=g.language),
         clock=lambda seconds: format_time(datetime.fromtimestamp(seconds, UTC).astimezone(), "HH:mm:ss", locale=g.language),
     )
-    app.context_processor(lambda: {"t": lambda key, **values: text(g.language, key, **values), "languages": LANGUAGES})
+    app.context_processor(
+        lambda: {
+            "t": lambda key, **values: text(g.language, key, **values),
+            "languages": LANGUAGES,
+            "provider": _portal().provider.origin(),
+        }
+    )
 
 
 def _portal() -> Portal:
@@ -71,10 +77,12 @@ def _headers(response: Response) -> Response:
         response.set_cookie("portal_language", g.language, max_age=31_536_000, samesite="Lax", secure=secure)
     if request.endpoint != "static":
         response.headers["Cache-Control"] = "no-store"
-    # Signing out is a form whose answer leads to the provider: browsers hold redirects to form-action too.
+    # Signing out is a form whose answer leads to the provider: browsers hold redirects to form-action too. The provider's
+    # script warns before the session ends, and asks the provider when that is.
+    provider = _portal().provider.origin()
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
-        f"form-action 'self' {_portal().provider.origin()}"
+        f"form-action 'self' {provider}; script-src {provider}; connect-src {provider}"
     )
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -114,10 +122,15 @@ def callback() -> Answered:
     """The provider's answer: match it to our request, redeem the code, start a session under a new id."""
     portal, session = _portal(), g.session
     attempt = session.attempts.pop(request.args.get("state", ""), None) if session else None
+    if attempt is None and request.args.get("error") == "login_required":
+        return redirect(url_for("pages.still_there"), 303)  # another tab was told the same a moment ago
     if attempt is None:
         raise Refused("stale_sign_in")
     if request.args.get("iss") != portal.provider.issuer:  # RFC 9207, section 2.4: before anything else is believed
         raise Refused("issuer_mismatch")
+    if "error" in request.args and attempt.silent:
+        g.session = portal.sessions.new(replacing=session)
+        return redirect(url_for("pages.still_there"), 303)
     if "error" in request.args:
         raise Refused(request.args["error"])
     tokens = portal.provider.exchange(request.args.get("code", ""), attempt.verifier, f"{portal.url}/callback", portal.billing)
@@ -132,6 +145,14 @@ def callback() -> Answered:
         asked_acr=attempt.acr,
     )
     return redirect(attempt.then, 303)
+
+
+@pages.get("/still-there")
+def still_there() -> Answered:
+    """Ask the provider whether the person is still signed in there, showing nothing; if not, they are signed out here too."""
+    if g.session is None or g.session.person is None:
+        return Response(render_template("signed_out.html", why="over"))
+    return _authorize(silent=True, prompt="none")
 
 
 @pages.get("/itemised")
@@ -182,7 +203,7 @@ def signed_out() -> str | Answered:
         return redirect(url_for("pages.home"), 303)
     expected = g.session.sign_out_state if g.session is not None else ""
     everywhere = bool(expected) and hmac.compare_digest(request.args.get("state", "").encode(), expected.encode())
-    return render_template("signed_out.html", everywhere=everywhere)
+    return render_template("signed_out.html", why="everywhere" if everywhere else "here")
 
 
 @pages.get("/healthz")
@@ -198,11 +219,11 @@ def error_page(code: str, status: int = 0) -> Answered:
     return Response(page, status or (503 if code == "temporarily_unavailable" else 400))
 
 
-def _authorize(then: str = "/", acr: str = "", **more: str) -> Answered:
+def _authorize(then: str = "/", acr: str = "", *, silent: bool = False, **more: str) -> Answered:
     portal = _portal()
     g.session = g.session or portal.sessions.new()
     url = portal.provider.authorization_url(
-        g.session.begin(then, acr),
+        g.session.begin(then, acr, silent=silent),
         f"{portal.url}/callback",
         SCOPE,
         [portal.billing, portal.service],

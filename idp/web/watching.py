@@ -80,7 +80,7 @@ class Watching:
 
         Elsewhere "not signed in" would be told of everybody.
         """
-        return request.headers.get("Sec-Fetch-Site") in ("same-site", "same-origin")
+        return request.headers.get("Sec-Fetch-Site") == "same-site"
 
     def _told(self, held: Held | None) -> Response:
         if held is None:

@@ -68,6 +68,29 @@ def test_the_billing_token_is_refused_by_service(browser: httpx.Client) -> None:
     assert "Refused, as it should be: service answered 401 invalid_token" in page.text
 
 
+def test_at_the_end_of_the_provider_s_session_the_portal_makes_sure_and_signs_out(browser: httpx.Client) -> None:
+    assert "Your session has ended" in browser.get("/still-there").text
+    page = browser.get("/sign-in")
+    dialog = re.search(r"<dialog[^>]*>", page.text)
+    assert dialog
+    assert 'data-over="/still-there"' in dialog[0]
+    asked = browser.get("/still-there", follow_redirects=False).headers["Location"]
+    query = parse_qs(urlsplit(asked).query)
+    assert query["prompt"] == ["none"]
+    provider = f"{urlsplit(asked).scheme}://{urlsplit(asked).netloc}"
+    assert f"script-src {provider}; connect-src {provider}" in page.headers["Content-Security-Policy"]
+    answer = {"error": "login_required", "state": query["state"][0], "iss": provider}
+    assert "Your session has ended" in browser.get("/callback", params=answer).text
+    assert "Sign in to My Norda" in browser.get("/").text
+    # As another tab would hear it a moment later.
+    assert "Your session has ended" in browser.get("/callback", params=answer).text
+
+
+def test_asked_while_still_signed_in_the_portal_goes_on(browser: httpx.Client) -> None:
+    browser.get("/sign-in")
+    assert "Hello, Anna" in browser.get("/still-there").text
+
+
 def test_signing_out(browser: httpx.Client, provider: TinyProvider) -> None:
     page = browser.get("/sign-in")
     assert browser.post("/sign-out").status_code == 400
