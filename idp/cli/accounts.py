@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from idp.app.composition import as_in_force, make_world
+from idp.cli.migrate import import_
 from idp.cli.unreached import bounced, unreached
 from idp.flows import assist, invite
 from idp.flows.assist import Act, NotReactivated, NotStarted
@@ -189,6 +190,7 @@ def _act(name: str, act: Act, told: str) -> None:
         click.echo(f"{account.username}: done.")
 
 
+accounts.add_command(import_)
 accounts.add_command(unreached)
 accounts.add_command(bounced)
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from idp.app.composition import make_world
-from idp.cli.customer_file import CustomerFile, UnreadableError
+from idp.cli.value_file import UnreadableError, ValueFile
 from idp.flows import customers as flow
 from idp.flows.customers import Brought, Fault, Rules
 from idp.settings import from_environment
@@ -54,7 +54,7 @@ def import_(file: Path, encoding: str, report: Path | None, faulty: float, missi
     (separated by ";") and organisation.
     """
     world = make_world(from_environment())
-    source = CustomerFile(file, encoding)
+    source = ValueFile(file, flow.FIELDS, flow.NEEDED, encoding)
     console = Console(stderr=True)
     faults = 0
     try:
@@ -64,7 +64,7 @@ def import_(file: Path, encoding: str, report: Path | None, faulty: float, missi
             progress.open(file, "rb", description="Reading") as opened,
         ):
             ended = Brought(0, 0)
-            for told in flow.bring_in(world, source.records(world, opened), Rules(faulty, missing), _actor()):
+            for told in flow.bring_in(world, source.records(opened), Rules(faulty, missing), _actor()):
                 if isinstance(told, Brought):
                     ended = told
                     continue

@@ -11,6 +11,7 @@ from idp.model import Customer
 from idp.policies import matching
 
 FIELDS: Final = ("account_number", "customer_code", "family_name", "given_name", "numbers", "organisation")
+NEEDED: Final = (("account_number", "customer_code"), ("family_name",))
 # What a record is worth nothing without: somebody to be found by, and a name to be held against.
 REFERENCES: Final = ("account_number", "customer_code")
 BATCH: Final = 1000
@@ -78,9 +79,11 @@ def record(world: World, fields: Mapping[str, str]) -> Customer | str:
 
 
 def bring_in(
-    world: World, lines: Iterable[tuple[int, Customer] | Fault], rules: Rules, actor: str
+    world: World, lines: Iterable[tuple[int, Mapping[str, str] | None]], rules: Rules, actor: str
 ) -> Iterator[Batch | Brought]:
-    """Read records to the end, telling of each batch; the last thing told is how it ended.
+    """Read records to the end, each by its line, telling of each batch; the last thing told is how it ended.
+
+    A record that is None has not the columns that the others have.
 
     What ``lines`` raises ends the import, and nothing of it is in use; so does leaving before the end.
     """
@@ -115,10 +118,11 @@ def tidy(world: World) -> Iterator[int]:
             yield gone
 
 
-def _load(world: World, generation: int, read: list[tuple[int, Customer] | Fault]) -> Batch:
+def _load(world: World, generation: int, read: list[tuple[int, Mapping[str, str] | None]]) -> Batch:
     """Keep a batch, in a transaction of its own; a reference that was there before is the fault of the later record."""
-    faults = [one for one in read if isinstance(one, Fault)]
-    records = [one for one in read if not isinstance(one, Fault)]
+    made = [(line, "columns" if fields is None else record(world, fields)) for line, fields in read]
+    faults = [Fault(line, one) for line, one in made if isinstance(one, str)]
+    records = [(line, one) for line, one in made if not isinstance(one, str)]
     if not records:
         return Batch(0, tuple(faults))
     with world.store.begin() as tx:

@@ -45,7 +45,8 @@ class Numbers:
         except plans.NumberParseException:
             return None
         mobile = (plans.PhoneNumberType.MOBILE, plans.PhoneNumberType.FIXED_LINE_OR_MOBILE)
-        if not plans.is_valid_number(number) or plans.number_type(number) not in mobile:
+        # What is valid nowhere has no type.
+        if plans.number_type(number) not in mobile:
             return None
         return plans.format_number(number, plans.PhoneNumberFormat.E164)
 

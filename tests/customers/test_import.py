@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from idp.cli.customer_file import CustomerFile, UnreadableError
+from idp.cli.value_file import UnreadableError, ValueFile
 from idp.flows import customers
 from idp.flows.customers import Brought, Fault, Rules
 from idp.model import Customer
@@ -20,10 +20,10 @@ def bring(
     house: House, path: Path, written: str | bytes, rules: Rules | None = None, **said: str
 ) -> tuple[Brought, list[Fault]]:
     path.write_bytes(written if isinstance(written, bytes) else written.encode())
-    source = CustomerFile(path, **said)
+    source = ValueFile(path, customers.FIELDS, customers.NEEDED, **said)
     faults: list[Fault] = []
     with path.open("rb") as opened:
-        for told in customers.bring_in(house.world, source.records(house.world, opened), rules or Rules(), "test"):
+        for told in customers.bring_in(house.world, source.records(opened), rules or Rules(), "test"):
             if isinstance(told, Brought):
                 return told, faults
             faults += told.faults
@@ -110,7 +110,7 @@ REFUSED = {
     "another encoding": (HEAD.encode() + b"1,,M\xfcller,,,\n", {}, "not utf-8"),
     "quotes that never end": (HEAD + '1,,"Rossi,,,\n' + lines(5)[len(HEAD) :], {}, "not a table"),
     "an unknown column": ("account_number,family_name,iban\n1,Rossi,x\n", {}, "the first line names the columns"),
-    "no reference": ("family_name\nRossi\n", {}, "account_number or customer_code"),
+    "no reference": ("family_name\nRossi\n", {}, "a column account_number or customer_code is needed"),
     "a column twice": ("account_number,account_number,family_name\n", {}, "each once"),
     "no heading": (lines(5)[len(HEAD) :], {}, "the first line names the columns"),
     "binary": (b"\x00\x01\x02\n" * 10, {}, "the first line names the columns"),
@@ -150,9 +150,9 @@ def test_too_little_or_too_faulty_is_not_put_in_use(house: House, file: Path, wr
 def test_an_import_that_is_killed_leaves_nothing_in_use_and_is_tidied_away(house: House, file: Path) -> None:
     bring(house, file, lines(10))
 
-    def cut() -> Iterator[tuple[int, Customer]]:
+    def cut() -> Iterator[tuple[int, dict[str, str]]]:
         for number in range(2500):
-            yield number, Customer(f"N{number}", "", "rossi")
+            yield number, {"account_number": f"N{number}", "family_name": "Rossi"}
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

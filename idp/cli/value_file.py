@@ -1,4 +1,4 @@
-"""A file of customer records: separated values with a line of headings, in the encoding that it is said to be in."""
+"""A file of separated values with a line of headings, in the encoding that it is said to be in, read once to its end."""
 
 import csv
 from collections.abc import Iterator
@@ -6,11 +6,6 @@ from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, BinaryIO, Final
-
-from idp.flows import customers
-from idp.flows.customers import Fault
-from idp.flows.world import World
-from idp.model import Customer
 
 _SEPARATORS: Final = ",;\t|"
 _HEADINGS_MAX: Final = 64 * 1024
@@ -21,19 +16,16 @@ class UnreadableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class CustomerFile:
-    """A file to be read once, from its beginning to its end."""
+class ValueFile:
+    """A file whose columns are some of ``columns``; of each set in ``needed`` it has one at least."""
 
     path: Path
+    columns: tuple[str, ...]
+    needed: tuple[tuple[str, ...], ...]
     encoding: str = "utf-8-sig"
 
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return self.path.stat().st_size
-
-    def records(self, world: World, opened: BinaryIO) -> Iterator[tuple[int, Customer] | Fault]:
-        """Each record by the line that it ends on, or what is wrong with it. Raises ``UnreadableError``."""
+    def records(self, opened: BinaryIO) -> Iterator[tuple[int, dict[str, str] | None]]:
+        """Each record by the line that it ends on; None for one with more or fewer values. Raises ``UnreadableError``."""
         self._ends_with_a_line()
         text = TextIOWrapper(opened, self.encoding, newline="")
         line = 1
@@ -42,11 +34,7 @@ class CustomerFile:
             reader = csv.reader(text, delimiter=separator, strict=True)
             for row in reader:
                 line = 1 + reader.line_num
-                if len(row) != len(names):
-                    yield Fault(line, "columns")
-                    continue
-                made = customers.record(world, dict(zip(names, row, strict=True)))
-                yield Fault(line, made) if isinstance(made, str) else (line, made)
+                yield line, dict(zip(names, row, strict=True)) if len(row) == len(names) else None
         except UnicodeError as wrong:
             said = f"after line {line} it is not {self.encoding}: say which with --encoding, for instance cp1252"
             raise UnreadableError(said) from wrong
@@ -59,13 +47,12 @@ class CustomerFile:
         """The names of the columns, from the first line, and what separates them."""
         first = text.readline(_HEADINGS_MAX)
         separator = max(_SEPARATORS, key=first.count)
-        rows = csv.reader([first], delimiter=separator, strict=True)
-        names = [name.strip().lower() for name in next(rows, [])]
-        unknown = sorted(set(names) - set(customers.FIELDS))
-        if unknown or len(set(names)) < len(names):
-            raise UnreadableError(f"the first line names the columns, each once, of: {', '.join(customers.FIELDS)}")
-        if not set(customers.REFERENCES) & set(names) or "family_name" not in names:
-            raise UnreadableError("a column family_name is needed, and account_number or customer_code")
+        names = [name.strip().lower() for name in next(csv.reader([first], delimiter=separator, strict=True), [])]
+        if set(names) - set(self.columns) or len(set(names)) < len(names):
+            raise UnreadableError(f"the first line names the columns, each once, of: {', '.join(self.columns)}")
+        for some in self.needed:
+            if not set(some) & set(names):
+                raise UnreadableError(f"a column {' or '.join(some)} is needed")
         return names, separator
 
     def _ends_with_a_line(self) -> None:
