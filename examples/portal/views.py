@@ -152,7 +152,7 @@ def still_there() -> Answered:
     """Ask the provider whether the person is still signed in there, showing nothing; if not, they are signed out here too."""
     if g.session is None or g.session.person is None:
         return Response(render_template("signed_out.html", why="over"))
-    return _authorize(silent=True, prompt="none")
+    return _authorize(prompt="none")
 
 
 @pages.get("/itemised")
@@ -219,11 +219,11 @@ def error_page(code: str, status: int = 0) -> Answered:
     return Response(page, status or (503 if code == "temporarily_unavailable" else 400))
 
 
-def _authorize(then: str = "/", acr: str = "", *, silent: bool = False, **more: str) -> Answered:
+def _authorize(then: str = "/", acr: str = "", **more: str) -> Answered:
     portal = _portal()
     g.session = g.session or portal.sessions.new()
     url = portal.provider.authorization_url(
-        g.session.begin(then, acr, silent=silent),
+        g.session.begin(then, acr, silent=more.get("prompt") == "none"),
         f"{portal.url}/callback",
         SCOPE,
         [portal.billing, portal.service],

@@ -183,13 +183,11 @@ def usable_session(
     ``within``: whoever asks so will not take it for enough.
     """
     now = world.clock()
-    session = world.store.sessions.get(digest(cookie), now)
-    if session is None:
+    entered = world.store.entered(digest(cookie), now)
+    if entered is None:
         return None
-    with world.store.read() as tx:
-        account = tx.accounts.by_id(session.account_id)
-    rules = world.policy.session
-    if account is None or not sessions.counts(session, account, rules, now):
+    (session, account), rules = entered, world.policy.session
+    if not sessions.counts(session, account, rules, now):
         return None
     if standing(account, world.policy, now) is not Standing.ACTIVE:
         return None

@@ -39,12 +39,12 @@ ACCOUNT_COLUMNS = (
     _a.quiet,
 )
 _WIDTH = len(ACCOUNT_COLUMNS)
-_CREDENTIAL_COLUMNS = (_c.factor, _c.hash, _c.set_at, _c.must_change, _c.question, _c.expires_at, _c.last_step)
+CREDENTIAL_COLUMNS = (_c.factor, _c.hash, _c.set_at, _c.must_change, _c.question, _c.expires_at, _c.last_step)
 _CHANGING = ("hash", "set_at", "must_change", "question", "expires_at", "last_step")
 _STATES = {state.value: state for state in AccountState}
 _FACTORS = {factor.value: factor for factor in Factor}
 
-_with_credentials = select(*ACCOUNT_COLUMNS, *_CREDENTIAL_COLUMNS).select_from(
+_with_credentials = select(*ACCOUNT_COLUMNS, *CREDENTIAL_COLUMNS).select_from(
     accounts.outerjoin(credentials, _c.account_id == _a.id)
 )
 _BY_ID = Statement(_with_credentials.where(_a.id == bindparam("id")))
@@ -155,7 +155,7 @@ def account_of(values: Sequence[Any], held: tuple[Credential, ...] = ()) -> Acco
     )
 
 
-def _accounts_of(rows: Iterable[Sequence[Any]]) -> list[Account]:
+def accounts_of(rows: Iterable[Sequence[Any]]) -> list[Account]:
     """The accounts in joined rows, those of one account beside each other."""
     found: list[Account] = []
     first: Sequence[Any] | None = None
@@ -233,7 +233,7 @@ class Accounts(Repository):
 
     def by_id(self, account_id: str) -> Account | None:
         """The account with its credentials."""
-        found = _accounts_of(self._link.all(_BY_ID, {"id": account_id}))
+        found = accounts_of(self._link.all(_BY_ID, {"id": account_id}))
         return found[0] if found else None
 
     def bare(self, account_id: str) -> Account | None:
@@ -245,14 +245,14 @@ class Accounts(Repository):
         """The account of a canonical username, with its credentials, in one statement."""
         if not storable(key):
             return None
-        found = _accounts_of(self._link.all(_BY_USERNAME, {"key": key}))
+        found = accounts_of(self._link.all(_BY_USERNAME, {"key": key}))
         return found[0] if found else None
 
     def by_email(self, email: str) -> list[Account]:
         """The accounts with an address; several people of one company may share it."""
         if not storable(email):
             return []
-        return _accounts_of(self._link.all(_BY_EMAIL, {"key": email_key(email)}))
+        return accounts_of(self._link.all(_BY_EMAIL, {"key": email_key(email)}))
 
     def set_state(self, account_id: str, state: AccountState, now: datetime) -> None:
         """Put the account into a state."""
@@ -321,7 +321,7 @@ class Accounts(Repository):
 
     def list(self, after: str = "", limit: int = 100) -> list[Account]:
         """A page of all accounts by id, those behind ``after``."""
-        return _accounts_of(self._link.all(_PAGE, {"after": after, "limit": limit}))
+        return accounts_of(self._link.all(_PAGE, {"after": after, "limit": limit}))
 
 
 def _quiet_since(account: Account) -> datetime:

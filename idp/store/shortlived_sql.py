@@ -21,11 +21,11 @@ _SWAP_SIGN_IN = Statement(update(sign_ins).where(_i.id == bindparam("one"), _i.v
 _TAKE_SIGN_IN = Statement(delete(sign_ins).where(*_this_sign_in).returning(_i.id, _i.version, _i.document))
 
 # In the order of ``session_from``.
-_SESSION_COLUMNS = (_s.id, _s.document, _s.last_seen_at, _s.expires_at)
+SESSION_COLUMNS = (_s.id, _s.document, _s.last_seen_at, _s.expires_at)
 _of_account = _s.account_id == bindparam("account")
 _PUT_SESSION = Statement(insert(sessions))
 _ONE_AT_A_TIME = Statement(text("SELECT pg_advisory_xact_lock(hashtextextended(:account, 0))"))
-_GET_SESSION = Statement(select(*_SESSION_COLUMNS).where(_s.id == bindparam("one"), _s.expires_at > bindparam("now")))
+_GET_SESSION = Statement(select(*SESSION_COLUMNS).where(_s.id == bindparam("one"), _s.expires_at > bindparam("now")))
 _TOUCH = Statement(
     update(sessions)
     .where(_s.id == bindparam("one"))
@@ -35,12 +35,12 @@ _TOUCH = Statement(
     )
 )
 _REPLACE = Statement(update(sessions).where(_s.id == bindparam("one")))
-_END = Statement(delete(sessions).where(_s.id == bindparam("one")).returning(*_SESSION_COLUMNS))
-_END_PUBLIC = Statement(delete(sessions).where(_of_account, _s.public_id == bindparam("public")).returning(*_SESSION_COLUMNS))
+_END = Statement(delete(sessions).where(_s.id == bindparam("one")).returning(*SESSION_COLUMNS))
+_END_PUBLIC = Statement(delete(sessions).where(_of_account, _s.public_id == bindparam("public")).returning(*SESSION_COLUMNS))
 _OF_ACCOUNT = Statement(
-    select(*_SESSION_COLUMNS).where(_of_account, _s.expires_at > bindparam("now")).order_by(_s.created_at, _s.id)
+    select(*SESSION_COLUMNS).where(_of_account, _s.expires_at > bindparam("now")).order_by(_s.created_at, _s.id)
 )
-_END_ALL = Statement(delete(sessions).where(_of_account, _s.id != bindparam("keep")).returning(*_SESSION_COLUMNS))
+_END_ALL = Statement(delete(sessions).where(_of_account, _s.id != bindparam("keep")).returning(*SESSION_COLUMNS))
 _newest = (
     select(_s.id)
     .where(_of_account, _s.expires_at > bindparam("now"))
@@ -48,7 +48,7 @@ _newest = (
     .order_by((_s.id == bindparam("one")).desc(), _s.created_at.desc(), _s.id)
     .limit(bindparam("limit"))
 )
-_PRUNE = Statement(delete(sessions).where(_of_account, _s.id.not_in(_newest.scalar_subquery())).returning(*_SESSION_COLUMNS))
+_PRUNE = Statement(delete(sessions).where(_of_account, _s.id.not_in(_newest.scalar_subquery())).returning(*SESSION_COLUMNS))
 
 _FIRST_TIME = conflicting(
     lambda into: (statement := into(used)).on_conflict_do_update(

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, bindparam, delete, text
 
+from idp.model import Account, Session
+from idp.store.accounts import Accounts
 from idp.store.counts import SqlCounts
 from idp.store.database import Database, DialectName, Lease, Turn, Writing
+from idp.store.entered import entered
 from idp.store.shortlived import Sessions, SignIns, Used
 from idp.store.shortlived_sql import SqlSessions, SqlSignIns, SqlUsed
 from idp.store.statements import Statement
@@ -78,6 +81,18 @@ class Store:
     def read(self) -> AbstractContextManager[Transaction, None]:
         """The same repositories for reading, each statement by itself."""
         return Work(Lease(self._database))
+
+    def entered(self, session_id: str, now: datetime) -> tuple[Session, Account] | None:
+        """A session, unless it is over, with its account: one statement, or one round trip to Redis and one statement."""
+        if self._redis is None:
+            with Lease(self._database) as link:
+                return entered(link, session_id, now)
+        session = self.sessions.get(session_id, now)
+        if session is None:
+            return None
+        with Lease(self._database) as link:
+            account = Accounts(link).by_id(session.account_id)
+        return None if account is None else (session, account)
 
     def ping(self) -> None:
         """Ask the database for a sign of life; raises ``StoreDown``."""

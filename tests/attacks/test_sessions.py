@@ -10,6 +10,7 @@ from httpx import Response
 
 from idp.flows import assist
 from idp.model import Device, Session
+from tests import returning
 from tests.harness import House
 from tests.people import Page, Person
 
@@ -37,6 +38,23 @@ def test_s01_identifiers_planted_before_sign_in_are_never_adopted(house: House) 
     assert held[SESSION] != planted[SESSION]
     assert held[BROWSER] != planted[BROWSER]
     assert carrying(house, f"{SESSION}={planted[SESSION]}").status == 303
+
+
+def test_s01_a_session_that_lives_planted_before_sign_in_is_ended_not_adopted(house: House) -> None:
+    victim, thief = house.customer(), house.customer()
+    thief.sign_in()
+    planted = cookie(thief, SESSION) or ""
+    victim.client.cookies.set(SESSION, planted, domain="localhost.local", path="/")
+    page = victim.open("/sign-in")
+    if page.step is None:
+        # The browser is that of somebody signed in, as far as it can be told: whoever else they are signs in anew.
+        page = victim.ask(prompt="login")
+    victim.walk(page)
+    assert victim.signed_in()
+    assert cookie(victim, SESSION) != planted
+    assert carrying(house, f"{SESSION}={planted}").status == 303
+    assert [one.account_id for one in sessions_of(house, victim)] == [victim.account.id]
+    assert sessions_of(house, thief) == []
 
 
 def test_s01_a_device_planted_before_sign_in_does_not_become_known(house: House) -> None:
@@ -115,6 +133,7 @@ ENDS: dict[str, Callable[[House, Person], object]] = {
     "password changed": lambda _, person: change_password(person),
     "blocked": lambda house, person: assist.change_state(house.world, person.username, assist.Act.BLOCK, "test"),
     "closed": lambda house, person: assist.change_state(house.world, person.username, assist.Act.CLOSE, "test"),
+    "frozen": returning.ENDS["alarm"],
     "idle": lambda house, _: house.clock.move(minutes=30),
 }
 
@@ -162,6 +181,32 @@ def test_s04_cookies_that_are_doubled_tampered_oversized_or_strange_open_nothing
         "=;=;;;",
     ):
         assert carrying(house, header).status == 303, header
+    assert person.signed_in()
+
+
+@pytest.mark.parametrize("path", ["/session", "/profile", "/profile/sessions", "/authorize"])
+def test_s04_a_session_doubled_tampered_or_of_a_parent_domain_opens_none_of_the_doors(house: House, path: str) -> None:
+    person = house.customer()
+    person.sign_in()
+    good = cookie(person, SESSION) or ""
+    asked = urlencode(person.request(prompt="none"))
+    for header in (
+        f"{SESSION}={good}; {SESSION}={good}",
+        # As a sister host would plant one for the parent domain: browsers send the two beside each other, in either order.
+        f"{SESSION}={'A' * 43}; {SESSION}={good}",
+        f"{SESSION}={good}; {SESSION}={'A' * 43}",
+        f"{SESSION}={good[:-1]}{'A' if good[-1] != 'A' else 'B'}",
+        f"{SESSION}={good[::-1]}",
+        f"{SESSION}={good}.{'0' * 32}",
+    ):
+        stranger = house.person()
+        answer = stranger.get(f"{path}?{asked}" if path == "/authorize" else path, headers={"Cookie": header})
+        if path == "/session":
+            assert answer.json() == {"signed_in": False}, header
+        elif path == "/authorize":
+            assert "error=login_required" in answer.headers["Location"], header
+        else:
+            assert answer.headers["Location"].startswith("/sign-in"), header
     assert person.signed_in()
 
 

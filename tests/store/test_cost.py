@@ -7,8 +7,9 @@ from unittest.mock import patch
 
 from idp.model import Counter, Factor
 from idp.store import Store, Transaction
+from idp.store.redis_link import RedisLink
 from idp.store.statements import Link, Statement, Values
-from tests.store.facts import DAY, NOW, account, code, entry, grant, letter, session, sign_in
+from tests.store.facts import DAY, NOW, SECOND, account, code, credential, entry, grant, letter, session, sign_in
 
 
 @contextmanager
@@ -22,6 +23,20 @@ def counted() -> Iterator[list[Statement]]:
 
     with patch.object(Link, "run", note):
         yield statements
+
+
+@contextmanager
+def round_trips() -> Iterator[list[str | int]]:
+    """What Redis is asked, by the first word."""
+    asked: list[str | int] = []
+    ask = RedisLink._ask
+
+    def note(link: RedisLink, command: tuple[str | int, ...]) -> Any:
+        asked.append(command[0])
+        return ask(link, command)
+
+    with patch.object(RedisLink, "_ask", note):
+        yield asked
 
 
 def cost(operation: Callable[[], object]) -> int:
@@ -71,6 +86,35 @@ def test_writing_takes_one_statement(store: Store, kind: str):
     # One for each queue, and PostgreSQL is told to walk the index.
     assert writing(lambda tx: tx.outbox.claim(NOW, DAY, 10)) == (2 if kind == "sqlite" else 3)
     assert writing(lambda tx: tx.accounts.signed_in("a1", NOW)) == 1
+
+
+def test_a_session_and_its_account_take_one_statement_and_redis_one_round_trip_besides(store: Store, kind: str):
+    held = account(credentials=(credential(), credential(Factor.PIN)))
+    with store.begin() as tx:
+        tx.accounts.add(held, "ada")
+    store.sessions.put(session(), 10)
+    with round_trips() as trips:
+        assert cost(lambda: store.entered("x1", NOW)) == 1
+    assert trips == (["HMGET"] if kind.endswith("redis") else [])
+    found = store.entered("x1", NOW)
+    assert found is not None
+    assert found[0] == session()
+    assert found[1].id == held.id
+    assert {one.factor for one in found[1].credentials} == {Factor.PASSWORD, Factor.PIN}
+
+
+def test_a_session_that_is_over_or_unknown_or_whose_account_is_gone_is_none_of_anybody(store: Store):
+    with store.begin() as tx:
+        tx.accounts.add(account(), "ada")
+    store.sessions.put(session(), 10)
+    store.sessions.put(session("x2", account_id="nobody"), 10)
+    ends = session().expires_at
+    assert store.entered("x1", ends - SECOND) is not None
+    assert store.entered("x1", ends) is None
+    assert store.entered("x2", NOW) is None
+    assert store.entered("unknown", NOW) is None
+    store.sessions.end("x1")
+    assert store.entered("x1", NOW) is None
 
 
 def test_the_short_lived_take_one_statement_or_none(store: Store, kind: str):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from idp.policies.policy import Policy
 from tests.harness import House
 from tests.people import Page, Person
+from tests.store.test_cost import counted, round_trips
 
 MINUTE = 60
+BOTH = ("sqlite", "postgresql+redis")
 
 
 def asked(person: Person) -> dict[str, Any]:
@@ -35,6 +38,24 @@ def stays(person: Person, token: str) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = answer.json()
     return told
+
+
+def test_a09_to_ask_how_long_it_lasts_is_one_indexed_read(house: House) -> None:
+    person = house.customer()
+    with house.clock.stopped():
+        person.sign_in()
+        with counted() as statements, round_trips() as trips:
+            assert asked(person)["ends_in"] == 30 * MINUTE
+    assert len(statements) == 1
+    assert trips == ([] if house.kind == "sqlite" else ["HMGET"])
+    if house.kind == "sqlite":
+        (session,) = house.world.store.sessions.of_account(person.account.id, house.clock())
+        made = statements[0].made["sqlite"]
+        given = made.given({"one": session.id, "now": house.clock()})
+        with closing(house.world.store.engine.raw_connection()) as connection:
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {made.sql}", given)]  # type: ignore[attr-defined]
+        assert plan
+        assert all(step.startswith("SEARCH") for step in plan), plan
 
 
 @pytest.mark.parametrize(("after", "alive"), [({"minutes": 29, "seconds": 59}, True), ({"minutes": 30}, False)])
@@ -114,11 +135,12 @@ def test_a09_no_other_origin_hears_whether_someone_is_signed_in(house: House) ->
     assert house.get("/session").json() == {"signed_in": False}
 
 
-def test_a09_the_longest_time_ends_it_whatever_is_done_and_is_told_as_such(new_house: Callable[..., House]) -> None:
+@pytest.mark.parametrize("kind", BOTH)
+def test_a09_the_longest_time_ends_it_whatever_is_done_and_is_told_as_such(new_house: Callable[..., House], kind: str) -> None:
     def short(policy: Policy) -> Policy:
         return replace(policy, session=replace(policy.session, absolute=timedelta(minutes=45)))
 
-    house = new_house(policy=short)
+    house = new_house(kind, policy=short)
     person = house.customer()
     with house.clock.stopped() as clock:
         person.sign_in()

@@ -31,11 +31,12 @@ def leaves(person: Person, way: str) -> Page:
     return person.press(person.open("/profile/sessions"), way)
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql+redis"])
 @pytest.mark.parametrize(("after", "alive"), [({"minutes": 19, "seconds": 59}, True), ({"minutes": 20}, False)])
 def test_b08_a_session_ends_after_twenty_minutes_without_use(
-    new_house: Callable[..., House], after: dict[str, float], alive: bool
+    new_house: Callable[..., House], kind: str, after: dict[str, float], alive: bool
 ) -> None:
-    house = new_house(policy=twenty_minutes)
+    house = new_house(kind, policy=twenty_minutes)
     person = house.customer()
     with house.clock.stopped() as clock:
         person.sign_in()

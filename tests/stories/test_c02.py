@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from idp.model import Factor
+from idp.policies.judgement import contradictions
+from idp.policies.policy import Policy
 from tests import returning
 from tests.harness import House, open_house
 from tests.people import Page, Person
@@ -322,3 +324,11 @@ def test_c02_a_device_forgotten_in_my_profile_fills_nothing_in(rememberer: House
     page = back(here)
     assert filled_in(page) == ""
     assert not ticked(page)
+
+
+def test_c02_a_device_that_skips_the_password_is_refused_with_the_reason() -> None:
+    rules = replace(Policy().session, remember_me="password_on_known_device")
+    (said,) = contradictions(replace(Policy(), session=rules))
+    assert said.key == "session.remember_me"
+    assert "is not offered" in said.what
+    assert "username" in said.remedy
