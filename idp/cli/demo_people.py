@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
-from idp.flows import assist, enrol, invite, sign_in
+from idp.flows import assist, enrol, invite, reminding, sign_in, upkeep
 from idp.flows.assist import Act
 from idp.flows.facts import Looked, Visit, look
 from idp.flows.invite import Person
 from idp.flows.world import World
 from idp.model import Account, Ask, Source
+from idp.policies.inactivity import next_due
 from idp.settings import Settings
 from idp.vault import Hasher, HashPool, Vault
 
@@ -19,6 +20,8 @@ PIN = "190476"
 ANSWER = "Greenfield"
 PORTAL = "portal"
 _BROWSER = "the demo's own browser"
+_OF_THE_PAST = {"enrolled", *reminding.TEMPLATES.values()}
+_PIECES = ("password", "PIN", "question")
 
 
 class SharedHashes(Hasher):
@@ -55,7 +58,7 @@ class Sample:
     stands: str
     shows: str
     days_ago: int = 1
-    pieces: int = 3
+    pieces: int = len(_PIECES)
     language: str = "en"
     mobile: str | None = None
     entitlements: frozenset[str] = frozenset({"billing", "service"})
@@ -79,7 +82,7 @@ class People:
         Sample("anna", "Anna Keller", "invited", "follow the link in her letter: see the inbox", days_ago=0, pieces=0),
         Sample("luca", "Luca Conti", "invited", "the same in Italian", days_ago=0, pieces=0, language="it"),
         Sample("hugo", "Hugo Half", "half enrolled", "chose a password, then left: creates his PIN", pieces=1),
-        Sample("sofia", "Sofia Soon", "active", "115 days away, 5 before suspension: as usual", days_ago=115),
+        Sample("sofia", "Sofia Soon", "active", "115 days away, reminded twice: as usual", days_ago=115),
         Sample("sven", "Sven Sleeper", "suspended", "after the PIN, his answer wakes his access", days_ago=130),
         Sample("elsa", "Elsa Ended", "expired", "told after the password: only staff can help", days_ago=200),
         Sample(
@@ -119,12 +122,29 @@ class People:
             self._wrong_password(sample.username)
         for _ in range(sample.wrong_pins):
             self._wrong_pin(sample.username)
+        if sample.pieces == len(_PIECES):
+            self._keep_up(past.clock(), account.id)
         if sample.act is not None:
             assist.change_state(self.world, sample.username, sample.act, "demo")
 
     def _past(self, ago: timedelta) -> World:
-        then = self.world.clock() - ago
+        return self._at(self.world.clock() - ago)
+
+    def _at(self, then: datetime) -> World:
         return replace(self.world, clock=lambda: then)
+
+    def _keep_up(self, since: datetime, account_id: str) -> None:
+        """What upkeep and the mail server have done about someone since they came last, on the very days."""
+        now, then = self.world.clock(), since
+        while True:
+            with self.world.store.read() as tx:
+                account = tx.accounts.by_id(account_id)
+            found = next_due(account, self.world.policy, then) if account is not None else None
+            if found is None or found[0] > now:
+                return
+            then = found[0]
+            for _ in upkeep.sweep(self._at(then)):
+                self._drop_letters(self._at(then))
 
     def _code(self, past: World) -> str:
         """Open the invitation as its reader would, and mark it sent: only an invited person's letter is still to come."""
@@ -151,11 +171,14 @@ class People:
             self._drop_letters(past)
 
     def _drop_letters(self, past: World) -> None:
+        """Mark letters about the past as sent, and reminders as accepted: none of them comes to the inbox."""
         now = past.clock()
         with past.store.begin() as tx:
-            for letter, _ in tx.outbox.claim(now, timedelta(seconds=1), 50):
-                if letter.template == "enrolled":
-                    tx.outbox.sent(letter.id, now)
+            waiting = (letter for letter, _ in tx.outbox.claim(now, timedelta(seconds=1), 50))
+            taken = [(letter, now) for letter in waiting if letter.template in _OF_THE_PAST]
+            for letter, at in taken:
+                tx.outbox.sent(letter.id, at)
+            reminding.accepted(past, tx, taken)
 
     def _wrong_password(self, username: str) -> None:
         sign_in.password(self.world, self._begin(), username, "a wrong password")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from idp.flows import keeping, strong
+from idp.flows import keeping, reminding, strong
 from idp.flows.keeping import By
 from idp.flows.world import World
 from idp.model import Account, AccountState, Alarm, Changed, Factor, Purpose, Source
@@ -78,6 +78,7 @@ def _restored(tx: Transaction, account: Account, alarm: Alarm) -> Account:
     if first.get(Changed.EMAIL, account.email) not in ("", account.email):
         account = replace(account, email=first[Changed.EMAIL])
         tx.accounts.set_email(account.id, account.email)
+        reminding.readdressed(tx, account)
     if Changed.MOBILE in first and first[Changed.MOBILE] != (account.mobile or ""):
         account = replace(account, mobile=first[Changed.MOBILE] or None)
         tx.accounts.set_mobile(account.id, account.mobile)

@@ -8,7 +8,7 @@ number counts once the code sent to it came back; the one it replaces is told, w
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from idp.flows import codes, keeping
+from idp.flows import codes, keeping, reminding
 from idp.flows.resident import Resident, proved, stay, unchanged
 from idp.flows.world import World
 from idp.model import Account, Changed, Factor, Purpose
@@ -191,6 +191,7 @@ def _readdress(world: World, tx: Transaction, who: Resident, before: Account, *,
     if purpose is Purpose.EMAIL and new is not None:
         former, after, what = before.email, replace(before, email=new), Changed.EMAIL
         tx.accounts.set_email(before.id, new)
+        reminding.readdressed(tx, before)
     else:
         former, after, what = before.mobile or "", replace(before, mobile=new), Changed.MOBILE
         tx.accounts.set_mobile(before.id, new)

@@ -57,3 +57,10 @@ def accepted(world: World, tx: Transaction, taken: Iterable[tuple[Letter, dateti
         )
         tx.unused.set_quiet(account.id, replace(account.quiet, reminders=dated))
         world.record(tx, at, "reminder.accepted", "done", account=account, actor="policy", letter=letter.id)
+
+
+def readdressed(tx: Transaction, account: Account) -> None:
+    """Letters go to another address now: reminders that were not accepted at the former one are asked for anew at once."""
+    accepted_ones = tuple(one for one in account.quiet.reminders if one.accepted_at is not None)
+    if accepted_ones != account.quiet.reminders:
+        tx.unused.set_quiet(account.id, replace(account.quiet, reminders=accepted_ones))
