@@ -6,8 +6,11 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from idp.model import Kept
+from idp.policies import retention
 from idp.policies.policy import Policy
 from idp.settings.reader import plain
 
@@ -24,6 +27,37 @@ that contradict each other stop the start, with file, line, key and remedy.
 - `idp policy show FILE` prints what is in force, and which of it are defaults.
 """
 _HEADER = "| key | default | limits | what it does | source |\n|---|---|---|---|---|\n"
+_KEPT = """### What goes when
+
+The worker deletes what has been kept for its period, and `idp upkeep --dry-run` foresees it. Of several keys in a row the
+longest period counts, but for sessions, which end with the shorter. The defaults are in brackets.
+
+| data | kept for | counted from |
+|---|---|---|
+"""
+# What each kind is called there, and from when its period counts.
+_KINDS_OF_DATA: Mapping[Kept, tuple[str, str]] = {
+    Kept.AUDIT: ("Audit records", "the latest entry under the same seal"),
+    Kept.LETTERS: ("Letters", "when they were sent or given up"),
+    Kept.COUNTERS: ("Counters of failed attempts in which nothing counts any more", "the last attempt"),
+    Kept.ISSUANCES: ("When codes and letters were asked for", "that moment"),
+    Kept.FORMER_CREDENTIALS: ("Hashes of former passwords and PINs", "when they were replaced"),
+    Kept.CLOSED_ACCOUNTS: ("Closed accounts, with all personal data", "when they were closed"),
+    Kept.EXPIRED_ACCOUNTS: ("Expired accounts, with all personal data", "the expiry"),
+    Kept.UNCONFIRMED_ACCOUNTS: ("Accounts that nobody ever came to", "when they were made"),
+    Kept.GRANTS: ("What clients were granted", "when it expired or was revoked"),
+    Kept.INVITATIONS: ("Invitations", "the end of the link"),
+    Kept.ONE_TIME_CODES: ("Mailed and texted codes", "the end of the code"),
+    Kept.ALARMS: ("Links “this wasn't me”, with the address before", "the end of the link"),
+    Kept.TEMPORARY_PASSWORDS: ("Temporary passwords", "their end"),
+    Kept.DEVICES: ("Known devices", "when they were last seen"),
+    Kept.CLIENT_CONSENTS: ("Consents given to clients", "when they were given"),
+    Kept.SIGN_INS: ("Sign-ins under way", "their beginning"),
+    Kept.SESSIONS: ("Sessions", "the last activity, and the sign-in"),
+    Kept.USED: ("Identifiers that work once", "what they came with"),
+    Kept.DENIED: ("Access tokens revoked one by one", "when they were issued"),
+    Kept.THROTTLES: ("Counts of the rate limits", "the beginning of their window"),
+}
 _KINDS: Mapping[Any, str] = {bool: "true or false", int: "a number", str: "text", timedelta: "a duration"}
 
 
@@ -60,7 +94,19 @@ def reference() -> str:
         title = f"## `[{section.name}]`\n\n{section.doc}\n" if section.name else "## Before the first section\n"
         rows = "".join(_row(entry) for entry in section.entries)
         written.append(f"{title}\n{_HEADER}{rows}" if rows else title)
+        if section.name == "retention":
+            written.append(_kept())
     return "\n".join(written)
+
+
+def _kept() -> str:
+    """How long each kind of data is kept under the defaults, and by which keys."""
+    rows = []
+    for kind, rule in retention.RULES.items():
+        what, since = _KINDS_OF_DATA[kind]
+        periods = ", ".join(f"`{key}` ({plain(attrgetter(key)(Policy()))})" for key in rule.keys)
+        rows.append(f"| {what} | {periods or 'its own end'} | {since} |\n")
+    return _KEPT + "".join(rows)
 
 
 def _sections(value: Any, default: Any, name: str, doc: str) -> Iterator[Section]:
