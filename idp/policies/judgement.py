@@ -216,6 +216,10 @@ def _registration(policy: Policy) -> Iterator[Finding]:
     rules = policy.registration
     yield from _key_list("registration.fields", rules.fields)
     yield from _key_list("registration.match_customer", rules.match_customer)
+    if rules.purge_unconfirmed_after < rules.invitation_lifetime:
+        what = f"an invited account is purged before its link ends, after {_span(rules.invitation_lifetime)}"
+        remedy = "Raise it to registration.invitation_lifetime or more."
+        yield Finding("registration.purge_unconfirmed_after", what, remedy, ("registration.invitation_lifetime",))
     if not rules.open:
         for name in ("match_customer", "fields"):
             if getattr(rules, name):

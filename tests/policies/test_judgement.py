@@ -134,10 +134,23 @@ ROWS: list[tuple[dict[str, dict[str, Any]], str, str, str]] = [
         'Add "mobile"',
     ),
     (
-        {"registration": {"open": True, "code_lifetime": 3 * DAY, "purge_unconfirmed_after": 2 * DAY}},
+        {
+            "registration": {
+                "open": True,
+                "code_lifetime": 3 * DAY,
+                "invitation_lifetime": 2 * DAY,
+                "purge_unconfirmed_after": 2 * DAY,
+            }
+        },
         "registration.purge_unconfirmed_after",
         "purged before",
         "code_lifetime",
+    ),
+    (
+        {"registration": {"purge_unconfirmed_after": 3 * DAY - timedelta(seconds=1)}},
+        "registration.purge_unconfirmed_after",
+        "purged before its link ends, after 3d",
+        "invitation_lifetime",
     ),
     ({"consent": {"terms": "accept"}}, "consent.terms_version", "have no version", "Name the version"),
     ({"consent": {"purposes": ("news", "news")}}, "consent.purposes", "listed twice", "Keep one"),
@@ -181,6 +194,10 @@ SOUND: list[dict[str, dict[str, Any]]] = [
     {"inactivity": {"expire_after": None, "expire_reminders": ()}},
     {"inactivity": {"suspend_reminders": (), "expire_reminders": (), "require_reminders": False}},
     {"inactivity": {"in_force_since": "2028-02-29"}},
+    # Longer ahead than the time between the two: it goes out late, and expiry waits for it.
+    {"inactivity": {"expire_reminders": (90 * DAY,)}},
+    {"registration": {"invitation_lifetime": 3 * DAY, "purge_unconfirmed_after": 3 * DAY}},
+    {"inactivity": {"reactivate_by": ("sms_code", "email_code")}},
     {"consent": {"terms": "notice", "terms_version": "3"}},
     {"registration": {"open": True, "fields": ("email", "surname"), "match_customer": ("surname",)}},
     {"registration": {"open": True, "fields": ("number",), "confirm_by": ("sms",)}},
