@@ -17,12 +17,13 @@ Spans = Sequence[tuple[datetime, timedelta | None]]
 
 @dataclass
 class Asked:
-    """A reminder that upkeep asked for, and when the mail server took it."""
+    """A reminder that upkeep asked for, the end that its letter tells of, and when the mail server took it."""
 
     ending: str
     ahead: timedelta
     letter: str
     at: datetime
+    ends: datetime | None = None
     accepted: datetime | None = None
 
 

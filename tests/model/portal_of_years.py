@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text
 
 from idp.app.composition import make_world, put_in_force
 from idp.flows import deliver, reactivate, sign_in
@@ -23,6 +23,7 @@ from idp.policies.policy import Inactivity, Policy
 from idp.policies.steps import AskPin, AskUsernameAndPassword, Done, Reactivate, Step
 from idp.post import Letters, Permanent, Rendered, Temporary
 from idp.store import open_store
+from idp.store.statements import Statement
 from idp.store.tables import audit, outbox
 from idp.store.unused import Use
 from idp.vault import Hasher, HashPool, Vault
@@ -36,6 +37,22 @@ NEVER_CAME = "dario.bianchi"
 PASSWORD, PIN, ANSWER = "correct horse battery", "280571", "Scuola Manzoni"
 REMINDERS = {"suspension_reminder", "expiry_reminder"}
 LETTERS = Letters(Words())
+_NEWS = Statement(
+    select(audit.c.id, audit.c.at, audit.c.event, audit.c.account_id, audit.c.facts)
+    .where(audit.c.id > bindparam("heard"))
+    .order_by(audit.c.id)
+)
+_BODY = Statement(select(outbox.c.body).where(outbox.c.id == bindparam("letter")))
+
+
+class News(NamedTuple):
+    """An entry of the audit."""
+
+    id: int
+    at: datetime
+    event: str
+    account_id: str
+    facts: dict[str, Any]
 
 
 @dataclass
@@ -156,19 +173,19 @@ class Years:
 
     # What can be seen of it
 
-    def news(self) -> list[Any]:
+    def news(self) -> list[News]:
         """The audit's entries since it was last read, the oldest first."""
-        with self.world.store.engine.connect() as connection:
-            rows = connection.execute(select(audit).where(audit.c.id > self.heard).order_by(audit.c.id)).all()
+        with self.world.store.read() as tx:
+            rows = [News(*row) for row in tx.link.all(_NEWS, {"heard": self.heard})]
         self.heard = rows[-1].id if rows else self.heard
-        return list(rows)
+        return rows
 
-    def written(self, letter: str) -> dict[str, Any]:
-        """What a letter that waits says."""
-        with self.world.store.engine.connect() as connection:
-            body = connection.execute(select(outbox.c.body).where(outbox.c.id == letter)).scalar_one()
-        found: dict[str, Any] = self.world.vault.open_json(body)
-        return found
+    def told(self, letter: str) -> datetime | None:
+        """The end of which a reminder that waits tells."""
+        with self.world.store.read() as tx:
+            ((body,),) = tx.link.all(_BODY, {"letter": letter})
+        ends = self.world.vault.open_json(body)["ends"]
+        return None if ends is None else datetime.fromisoformat(ends)
 
     def traces(self, account_id: str) -> dict[str, int]:
         """How many rows know of an account whose data should be gone, and its tombstone."""

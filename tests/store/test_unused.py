@@ -164,16 +164,20 @@ def test_what_was_done_comes_back_as_it_was_written(store: Store, quiet: Quiet) 
     assert found.account.quiet == held.quiet == quiet
 
 
-def test_uses_beside_signing_in_are_noted_and_move_nobody(store: Store) -> None:
+def test_uses_beside_signing_in_are_noted_and_forget_what_was_done_but_move_nobody(store: Store) -> None:
     add(store, "a", NOW - 9 * DAY, quiet=QUIET)
+    add(store, "b", NOW - DAY, quiet=QUIET)
     with store.begin() as tx:
         tx.unused.used("a", Use.REFRESH, NOW)
-        tx.unused.used("a", Use.STEP_UP, NOW + SECOND)
         tx.unused.used("nobody", Use.REFRESH, NOW)
-        (found,) = tx.unused.watched(ACTIVE, NOW)
-    assert found.since == NOW - 9 * DAY
+        found, other = tx.unused.watched(ACTIVE, NOW)
+        assert found.account.quiet == Quiet()
+        tx.unused.set_quiet("a", QUIET)
+        tx.unused.used("a", Use.STEP_UP, NOW + SECOND)
+        found, other = tx.unused.watched(ACTIVE, NOW)
+    assert (found.since, found.account.quiet) == (NOW - 9 * DAY, Quiet())
     assert (found.account.last_refresh_at, found.account.last_step_up_at) == (NOW, NOW + SECOND)
-    assert found.account.quiet == QUIET
+    assert other.account.quiet == QUIET
 
 
 def test_the_order_is_that_of_the_index(store: Store) -> None:
