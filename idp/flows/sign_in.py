@@ -1,7 +1,7 @@
 """Signing in: begin, look, answer, finish. Each answer proves one thing and comes back to the derived step."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from idp.flows import activity, closing, remembered, temporary, waking
@@ -191,11 +191,23 @@ def usable_session(
         return None
     if standing(account, world.policy, now) is not Standing.ACTIVE:
         return None
-    active = active and not sessions.rested(session, within, now)
-    if active and sessions.worth_touching(session, rules, now):
-        session = replace(session, last_seen_at=now, expires_at=sessions.expires_at(session.created_at, now, rules))
-        world.store.sessions.touch(session.id, session.last_seen_at, session.expires_at)
+    if active and not sessions.rested(session, within, now):
+        session = _moved(world, session, now)
     return session, account
+
+
+def used(world: World, held: tuple[Session, Account]) -> tuple[Session, Account]:
+    """A session that was only looked at, used after all: activity moves its end."""
+    return _moved(world, held[0], world.clock()), held[1]
+
+
+def _moved(world: World, session: Session, now: datetime) -> Session:
+    rules = world.policy.session
+    if not sessions.worth_touching(session, rules, now):
+        return session
+    session = replace(session, last_seen_at=now, expires_at=sessions.expires_at(session.created_at, now, rules))
+    world.store.sessions.touch(session.id, session.last_seen_at, session.expires_at)
+    return session
 
 
 def _proved(world: World, looked: Looked, factor: Factor, typed: str) -> Answer:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
+from idp.flows.sign_in import used
 from idp.model import Account, Client, Session
 from idp.policies.sessions import ending
 from idp.web.browser import origin_of
@@ -47,13 +48,15 @@ class Watching:
 
     def stay(self) -> Response:
         """POST /session: someone is still there; the end moves as by any other page."""
+        held = self.house.glance()
         if self._portal():
             # JSON, which no form sends: the browser has asked beforehand whether this origin may.
             genuine = self._reached() and request.mimetype == _JSON
         else:
-            held = self.house.glance()
             genuine = self.house.genuine(held[0].public_id if held else "", request.headers.getlist(_TOKEN))
-        return self._told(self.house.session()) if genuine else self._answer({"error": "csrf"}, 403)
+        if not genuine:
+            return self._answer({"error": "csrf"}, 403)
+        return self._told(used(self.world, held) if held is not None else None)
 
     def may(self) -> Response:
         """OPTIONS /session: whether a page of another origin may ask (the preflight of Fetch 3.2.2)."""
