@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import PoFileError
 
-from idp.language import Words, format_instant, read, refresh
+from idp.language import Words, format_day, format_instant, read, refresh
 
 WORDS = Words(languages=("en", "it"))
 NOON = datetime(2026, 11, 22, 13, 35, tzinfo=UTC)
@@ -68,6 +68,19 @@ def test_a_long_list_is_read_only_so_far() -> None:
 )
 def test_a_moment_is_told(locale: str, zone: str, now: datetime | None, told: str) -> None:
     assert format_instant(NOON, locale, zone, now) == told
+
+
+@pytest.mark.parametrize(
+    ("locale", "zone", "told"),
+    [
+        ("en", "UTC", "Sunday 22 November 2026"),
+        ("it", "UTC", "domenica 22 novembre 2026"),
+        ("en", "Pacific/Auckland", "Monday 23 November 2026"),
+        ("en", "Not/AZone", "Sunday 22 November 2026"),
+    ],
+)
+def test_a_day_is_told(locale: str, zone: str, told: str) -> None:
+    assert format_day(NOON, locale, zone) == told
 
 
 def test_languages_are_named_in_themselves() -> None:
