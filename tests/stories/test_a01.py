@@ -1,9 +1,12 @@
 """A1: nobody registers; an account manager provisions access by a one-time link or code, with a set of tools."""
 
+from collections.abc import Callable
+
 import jwt
 import pytest
 
-from idp.flows import invite
+from idp.flows import invite, upkeep
+from idp.model import Account
 from tests.harness import House
 from tests.people import BILLING, SERVICE, query_of
 
@@ -106,3 +109,18 @@ def test_a01_entitlements_decide_which_scopes_a_token_can_carry(house: House) ->
         assert "billing:read" not in claims["scope"].split()
     else:
         assert narrowed.json()["error"] == "invalid_scope"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql+redis"])
+def test_a01_who_never_comes_is_forgotten_a_time_after_the_last_invitation(new_house: Callable[..., House], kind: str) -> None:
+    house = new_house(kind)
+    once, again = house.invited()[0], house.invited()[0]
+    house.clock.move(days=29)
+    assert isinstance(invite.invite_again(house.world, again.username, "portal", "test"), Account)
+    for days, left in ((2, {again.username}), (27, {again.username}), (2, set())):
+        house.clock.move(days=days)
+        for _ in upkeep.sweep(house.world):
+            pass
+        with house.world.store.read() as tx:
+            assert {one.username for one in tx.accounts.list()} == left
+    assert once.username != again.username

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 from idp.cli import idp
 from idp.cli.explain import _COMES, _DOES, _ENDINGS, _SINCE, _STANDS
 from idp.flows import assist, reminding
+from idp.flows.attempt import REMINDER
 from idp.model import Account, Counter, Ending, Factor, Period, Quiet
 from idp.policies.explaining import Event
 from idp.policies.inactivity import Act, due, foreseen
@@ -368,3 +370,20 @@ def test_x03_explaining_writes_nothing(house: House) -> None:
     before = (person.account, house.counters(person.account), house.audit(account=person.account))
     page(house, person)
     assert (person.account, house.counters(person.account), house.audit(account=person.account)) == before
+
+
+def test_x03_staff_are_shown_whose_failures_a_counter_counts(fresh: House) -> None:
+    person = fresh.customer()
+    person.try_password()
+    for device in (REMINDER, "a device"):
+        empty = Counter(person.account.id, Factor.PASSWORD, device)
+        with fresh.world.store.begin() as tx:
+            assert tx.counters.swap(empty, replace(empty, consecutive=1))
+    told = CliRunner(env={**fresh.secrets, "IDP_CONFIG": str(CONFIG)}).invoke(idp, ["accounts", "show", person.username])
+    assert told.exit_code == 0, told.output
+    lines = [line for line in told.output.splitlines() if line.startswith("password")]
+    assert sorted(line.split(":")[0].removeprefix("password").strip() for line in lines) == [
+        "known device",
+        "other devices",
+        "username reminders",
+    ]
