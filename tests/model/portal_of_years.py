@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, select, text
 
 from idp.app.composition import make_world, put_in_force
-from idp.flows import deliver, reactivate, sign_in
+from idp.flows import activity, deliver, reactivate, sign_in
 from idp.flows.deliver import PostOffice
 from idp.flows.facts import Looked, Visit, look
 from idp.flows.sign_in import Opened
@@ -158,10 +158,15 @@ class Years:
                 return sign_in.finish(self.world, looked)
         return None
 
-    def refresh(self, username: str) -> None:
-        """A client renewed its tokens: noted where policy counts it."""
+    def refresh(self, username: str) -> bool:
+        """A client renewed its tokens; whether that was noted."""
         with self.world.store.begin() as tx:
-            tx.unused.used(self.lives[username].id, Use.REFRESH, self.now)
+            account = tx.accounts.bare(self.lives[username].id)
+            assert account is not None
+            activity.note(self.world, tx, account, Use.REFRESH, self.now)
+            after = tx.accounts.bare(account.id)
+        assert after is not None
+        return after.last_refresh_at != account.last_refresh_at
 
     def post(self) -> list[deliver.Delivery]:
         """The worker carries what is due, until nothing is."""
@@ -214,8 +219,9 @@ def years(kind: Kind, folder: Path, rules: Inactivity) -> Iterator[Years]:
     portal = Years(world, time, mail, PostOffice(LETTERS, Brand("Telco"), {"mail": mail}), Law(rules))
     try:
         portal.enact(rules)
-        for username in PEOPLE:
-            portal.move(timedelta(seconds=1))
+        # Two of them at one moment.
+        for number, username in enumerate(PEOPLE):
+            portal.move(timedelta(seconds=number // 2))
             portal.add(username)
         portal.add(NEVER_CAME, AccountState.INVITED)
         yield portal
