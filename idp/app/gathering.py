@@ -1,10 +1,15 @@
-"""What every worker counted, added up for one answer at the metrics port."""
+"""What every worker counted, added up for one answer at the metrics port, and what the database tells beside it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
+
+from idp.flows.upkeep import TASK
+from idp.store import Store, StoreDown
 
 
 class _Living(MultiProcessCollector):
@@ -24,8 +29,39 @@ class _Living(MultiProcessCollector):
         return metrics
 
 
-def gathered(path: Path) -> CollectorRegistry:
-    """A registry over the workers' shared directory."""
+class _Kept(Collector):
+    """What stands in the database: when upkeep last came to an end, and the letters. Silent while it can't be asked."""
+
+    def __init__(self, opened: Callable[[], Store]) -> None:
+        self._opened = opened
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is asked before somebody wants to know."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Asked over a connection of its own, closed again: the workers that are forked later inherit none."""
+        store = self._opened()
+        try:
+            with store.read() as tx:
+                last, letters = tx.turns.of(TASK), tx.outbox.depth()
+        except StoreDown:
+            return
+        finally:
+            store.close()
+        ended = GaugeMetricFamily("idp_upkeep_ended_timestamp_seconds", "When the last round of upkeep ended, Unix time")
+        if last.ended_at is not None:
+            ended.add_metric([], last.ended_at.timestamp())
+        yield ended
+        waiting = GaugeMetricFamily("idp_letters", "Letters by state: waiting to be sent, or given up", labels=["state"])
+        for state, count in letters.items():
+            waiting.add_metric([state], count)
+        yield waiting
+
+
+def gathered(path: Path, opened: Callable[[], Store]) -> CollectorRegistry:
+    """A registry over the workers' shared directory, and over the store that ``opened`` opens."""
     registry = CollectorRegistry()
     _Living(registry, path)
+    registry.register(_Kept(opened))
     return registry

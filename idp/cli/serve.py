@@ -166,9 +166,11 @@ def _serve_metrics(settings: Settings, shared: Path) -> None:
     from prometheus_client import start_http_server  # noqa: PLC0415 - imported after the metrics directory is set
 
     from idp.app.gathering import gathered  # noqa: PLC0415
+    from idp.store import open_store  # noqa: PLC0415
 
+    registry = gathered(shared, partial(open_store, settings.database.url, pool_size=1))
     try:
-        start_http_server(settings.server.metrics_port, settings.server.metrics_host, gathered(shared))
+        start_http_server(settings.server.metrics_port, settings.server.metrics_host, registry)
     except OSError as error:
         click.echo(f"metrics: {settings.server.metrics_host}:{settings.server.metrics_port}: {error.strerror}", err=True)
         sys.exit(2)

@@ -211,7 +211,8 @@ def test_a_policy_that_spares_people_counts_from_the_next_stretch_on(crowd: Crow
 
 def test_a_stricter_policy_hits_nobody_at_once(crowd: Crowd) -> None:
     people = crowd.add(40, "suspend", "remind")
-    quiet = crowd.add(40, "quiet", last_sign_in_at=crowd.clock() - 89 * DAY)
+    seen = crowd.clock() - 89 * DAY
+    quiet = crowd.add(40, "quiet", created_at=seen, state_at=seen, last_sign_in_at=seen)
     crowd.pausing().close()  # type: ignore[attr-defined]
     strict = crowd.by(_stricter)
     told = done(crowd.sweep(strict))
