@@ -14,7 +14,7 @@ from idp.flows.world import World
 from idp.model import Account, AccountState
 from idp.policies.credentials import canonical_username
 from idp.policies.inactivity import Notice, counts_from, course
-from idp.store.unused import Undelivered
+from idp.store.unused import BEGINNING, Undelivered
 
 # A letter that waits longer than this is in trouble.
 PATIENCE: Final = timedelta(days=1)
@@ -35,17 +35,22 @@ def unreached(world: World) -> Iterator[Unreached]:
     """Every reminder that was refused, or has been waiting for a day, and that an ending waits for."""
     now = world.clock()
     for template in reminding.TEMPLATES.values():
-        after = ""
-        while True:
-            with world.store.read() as tx:
-                page = tx.unused.undelivered(template, after=after, limit=READ_AT_ONCE)
-            for letter in page:
-                found = _holding_back(world, letter, now)
+        for dead in (True, False):
+            for letter in _undelivered(world, template, dead=dead):
+                found = _holding_back(world, letter, now, dead=dead)
                 if found is not None:
                     yield found
-            if len(page) < READ_AT_ONCE:
-                break
-            after = page[-1].letter
+
+
+def _undelivered(world: World, template: str, *, dead: bool) -> Iterator[Undelivered]:
+    page: list[Undelivered] = []
+    while not page or len(page) == READ_AT_ONCE:
+        since, after = (page[-1].at, page[-1].letter) if page else (BEGINNING, "")
+        with world.store.read() as tx:
+            page = tx.unused.undelivered(template, dead=dead, since=since, after=after, limit=READ_AT_ONCE)
+        if not page:
+            return
+        yield from page
 
 
 def bounced(world: World, username: str, actor: str) -> int | None:
@@ -72,7 +77,7 @@ def bounced(world: World, username: str, actor: str) -> int | None:
     return len(back)
 
 
-def _holding_back(world: World, letter: Undelivered, now: datetime) -> Unreached | None:
+def _holding_back(world: World, letter: Undelivered, now: datetime, *, dead: bool) -> Unreached | None:
     """The reminder that the letter is, unless it was asked for anew since, is of no account, or is but young."""
     account = letter.account
     if account.state is not AccountState.ACTIVE:
@@ -83,7 +88,7 @@ def _holding_back(world: World, letter: Undelivered, now: datetime) -> Unreached
         one = notice.reminder
         if one is None or one.letter != letter.letter or one.accepted_at is not None:
             continue
-        if ended[notice.ending] is not None or not (letter.dead or now - one.asked_at >= PATIENCE):
+        if ended[notice.ending] is not None or not (dead or now - one.asked_at >= PATIENCE):
             return None
         return Unreached(account, notice, letter.words, notice.due_at + notice.ahead)
     return None

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, bindparam, delete, func, insert, literal_column, select, tuple_, update
 
 from idp.model import Account, AccountState, Quiet
 from idp.store.accounts import ACCOUNT_COLUMNS, account_of
@@ -58,16 +58,27 @@ _PURGE = (
 
 
 _o = outbox.c
-_LETTER = (_o.id, _o.state, func.coalesce(_o.error, ""))
-# Written out, as the partial indexes have them; whose time has passed is dead with its letter.
-_unsent = or_(literal_column("outbox.state = 'waiting'"), literal_column("outbox.state = 'dead'"))
-_UNDELIVERED = Statement(
-    select(*_LETTER, *ACCOUNT_COLUMNS)
-    .select_from(outbox.join(accounts, _o.account_id == _a.id))
-    .where(_unsent, _o.template == bindparam("template"), _o.id > bindparam("after"))
-    .order_by(_o.id)
-    .limit(bindparam("limit"))
-)
+# Written out, as the partial indexes have them: sent letters are kept for months, and none of them is looked at.
+_DEAD: ColumnElement[bool] = literal_column("outbox.state = 'dead'")
+_WAITING: ColumnElement[bool] = literal_column("outbox.state = 'waiting' AND NOT outbox.urgent")
+
+
+def _undelivered(those: ColumnElement[Any], at: Column[Any]) -> Statement:
+    """Letters in the order of their index."""
+    return Statement(
+        select(at, _o.id, func.coalesce(_o.error, ""), *ACCOUNT_COLUMNS)
+        .select_from(outbox.join(accounts, _o.account_id == _a.id))
+        .where(
+            those,
+            _o.template == bindparam("template"),
+            tuple_(at, _o.id) > tuple_(bindparam("since", type_=at.type), bindparam("after")),
+        )
+        .order_by(at, _o.id)
+        .limit(bindparam("limit"))
+    )
+
+
+_UNDELIVERED = {True: _undelivered(_DEAD, _o.state_at), False: _undelivered(_WAITING, _o.next_try_at)}
 _CAME_BACK = Statement(
     update(outbox)
     .where(_o.id == bindparam("one"), _o.state == literal_column("'sent'"))
@@ -79,10 +90,13 @@ _REFUSAL = Statement(
 
 
 class Undelivered(NamedTuple):
-    """A letter that was not accepted yet, or never will be, with the mail server's last words and whose it is."""
+    """A letter that was not accepted yet, or never will be, with the mail server's last words and whose it is.
 
+    ``at`` is its place in the order: when it was given up, or is tried again.
+    """
+
+    at: datetime
     letter: str
-    dead: bool
     words: str
     account: Account
 
@@ -115,10 +129,15 @@ class Unused(Repository):
         """Write down what was done about the account since it was last used."""
         self._link.run(_SET_QUIET, {"account": account_id, "to": quiet_document(quiet)})
 
-    def undelivered(self, template: str, *, after: str = "", limit: int = 500) -> list[Undelivered]:
-        """The letters of a template that were not accepted, by their id, those behind ``after``; accounts lack credentials."""
-        rows = self._link.all(_UNDELIVERED, {"template": template, "after": after, "limit": limit})
-        return [Undelivered(row[0], row[1] == "dead", row[2], account_of(row[3:])) for row in rows]
+    def undelivered(
+        self, template: str, *, dead: bool, since: datetime = BEGINNING, after: str = "", limit: int = 500
+    ) -> list[Undelivered]:
+        """The letters of a template that wait, or are dead; ``since`` and ``after`` are the place and id of the last one seen.
+
+        Those that are urgent are no letters to look for: their time is short. Accounts lack credentials.
+        """
+        values = {"template": template, "since": since, "after": after, "limit": limit}
+        return [Undelivered(row[0], row[1], row[2], account_of(row[3:])) for row in self._link.all(_UNDELIVERED[dead], values)]
 
     def refusal(self, letter_id: str) -> str | None:
         """The words with which a letter was refused for good; None where it was not."""

@@ -26,17 +26,17 @@ def held(store: Store) -> None:
 def test_letters_that_were_not_accepted_come_with_their_words_and_their_person(store: Store):
     held(store)
     with store.read() as tx:
-        found = tx.unused.undelivered("reminder")
-        assert [(one.letter, one.dead, one.words) for one in found] == [
-            ("dead", True, "550 no"),
-            ("expired", False, ""),
-            ("tried", False, "450 later"),
-            ("waits", False, ""),
-        ]
-        assert all(one.account == replace(account(), credentials=()) for one in found)
-        assert [one.letter for one in tx.unused.undelivered("reminder", limit=2)] == ["dead", "expired"]
-        assert [one.letter for one in tx.unused.undelivered("reminder", after="expired", limit=2)] == ["tried", "waits"]
-        assert tx.unused.undelivered("reminders") == []
+        look = tx.unused.undelivered
+        (dead,) = look("reminder", dead=True)
+        assert (dead.letter, dead.words, dead.at) == ("dead", "550 no", NOW)
+        waiting = look("reminder", dead=False)
+        # In the order in which they are tried again.
+        assert [(one.letter, one.words) for one in waiting] == [("expired", ""), ("waits", ""), ("tried", "450 later")]
+        assert all(one.account == replace(account(), credentials=()) for one in (dead, *waiting))
+        first = look("reminder", dead=False, limit=1)[0]
+        assert look("reminder", dead=False, since=first.at, after=first.letter) == waiting[1:]
+        assert look("reminder", dead=False, since=waiting[-1].at, after=waiting[-1].letter) == []
+        assert look("reminders", dead=False) == look("reminders", dead=True) == []
 
 
 def test_the_words_of_a_letter_that_was_given_up(store: Store):
@@ -52,9 +52,8 @@ def test_a_letter_that_came_back_is_dead_and_only_one_that_was_sent_can(store: S
     with store.begin() as tx:
         for name in ("sent", "waits", "dead"):
             tx.unused.came_back(name, "came back", NOW + DAY)
-        found = {one.letter: (one.dead, one.words) for one in tx.unused.undelivered("reminder")}
-        assert found["sent"] == (True, "came back")
-        assert found["dead"] == (True, "550 no")
-        assert found["waits"] == (False, "")
+        dead = {one.letter: (one.at, one.words) for one in tx.unused.undelivered("reminder", dead=True)}
+        assert dead == {"sent": (NOW + DAY, "came back"), "dead": (NOW, "550 no")}
+        assert "waits" in {one.letter for one in tx.unused.undelivered("reminder", dead=False)}
         # Its words are gone: it can't be sent again.
         assert tx.outbox.rise(NOW + DAY, "sent") == 0
