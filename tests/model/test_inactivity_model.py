@@ -118,6 +118,22 @@ class Inactive(RuleBasedStateMachine):
             assert self.standing_of(who) == "active"
         self.hear()
 
+    @rule(who=WHO, stretches=st.integers(1, 6), by=st.sampled_from([1, 15, 200]))
+    def sign_in_meanwhile(self, who: str, stretches: int, by: int) -> None:
+        """Somebody comes while a worker is about it: what it read of them before is of no account."""
+        self.stop_working()
+        self.portal.move(by * DAY)
+        going = upkeep.sweep(self.portal.world)
+        for _ in range(stretches):
+            next(going, None)
+        self.hear()
+        before = self.standing_of(who)
+        if isinstance(self.portal.sign_in(who), Opened):
+            for how in ("sign_in", *(["reactivated"] if before == "suspended" else [])):
+                self.portal.lives[who].used(how, self.portal.now, self.portal.law)
+        for _ in going:
+            self.hear()
+
     @rule(who=WHO)
     def sign_in_wrongly(self, who: str) -> None:
         """Nothing comes of it, and nothing is restarted."""
