@@ -93,13 +93,16 @@ def _work(world: World, office: PostOffice, every: timedelta, stop: threading.Ev
             lawful = lawful or put_in_force(world)
             chores = chores or _pieces(rounds.chores(lawful, every), stop)
             busy = _deliver(world, office, stop)
-            if not next(chores, False) and not busy:
+            done = next(chores, None)
+            if done is None:
+                # The store failed it before; what it left is taken up.
+                chores = None
+            elif not done and not busy:
                 # An open connection would idle into the mail server's timeout.
                 office.close()
                 stop.wait(IDLE_SECONDS)
         except StoreDown as down:
             structlog.get_logger().warning("store down", reason=str(down))
-            chores = None
             stop.wait(TROUBLE_SECONDS)
     # A turn that cannot be given back falls to the next worker by itself.
     with suppress(StoreDown):
