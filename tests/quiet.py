@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import cache
 from typing import Any
 
 from idp.flows import upkeep
@@ -23,6 +24,11 @@ HEAD = Letterhead("no-reply@norda.example", "Norda")
 KINDS = ["sqlite", "postgresql+redis"]
 
 
+@cache
+def _letters() -> Letters:
+    return Letters(Words())
+
+
 @dataclass
 class Months:
     """A house with a worker that goes its round once a day; ``down``: nobody answers at the mail server's port."""
@@ -36,7 +42,7 @@ class Months:
         for _ in upkeep.sweep(self.house.world):
             pass
         carrier = Smtp(host="127.0.0.1", port=1 if self.down else self.script.port, letterhead=HEAD, timeout=3)
-        office = PostOffice(Letters(Words()), self.house.settings.brand, {"mail": carrier})
+        office = PostOffice(_letters(), self.house.settings.brand, {"mail": carrier})
         try:
             return [told.fate for told in deliver(self.house.world, office)]
         finally:
