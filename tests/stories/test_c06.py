@@ -11,7 +11,7 @@ from idp.flows import assist, codes, retaining, sealing, upkeep
 from idp.model import Account, Factor, Kept, Purpose
 from idp.policies.retention import RULES, Takes
 from tests import alarms
-from tests.harness import CONFIG, House, open_house
+from tests.harness import CONFIG, House, open_house, together
 from tests.leftovers import everything, lifetimes, places
 from tests.people import Person
 
@@ -235,3 +235,21 @@ def test_c06_the_policy_document_shows_each_period(keeper: House) -> None:
             assert attrgetter(key)(keeper.world.policy) is not None
     # Whatever is not ended by upkeep of accounts or by itself has a period of the policy.
     assert all(rule.keys for rule in RULES.values() if rule.takes is not Takes.END)
+
+
+def test_c06_several_workers_at_once_take_each_row_once_and_one_that_is_killed_is_no_harm(keeper: House) -> None:
+    account, now = keeper.customer().account, keeper.clock()
+    swept(keeper)
+    with keeper.world.store.begin() as tx:
+        for number in range(1700):
+            tx.issuances.add(account.id, "recovery", now + number * SECOND / 1_000_000)
+    keeper.clock.move(seconds=(after(keeper, "retention.attempts") + SECOND).total_seconds())
+    begun = retaining.forget(keeper.world, keeper.clock())
+    assert next(one for one in begun if one.kind is Kept.ISSUANCES) == (Kept.ISSUANCES, retaining.AT_ONCE)
+    begun.close()
+
+    def work() -> int:
+        return sum(rows for kind, rows in retaining.forget(keeper.world, keeper.clock()) if kind is Kept.ISSUANCES)
+
+    assert sum(together([work] * 3)) == 1700 - retaining.AT_ONCE
+    assert "issuances" not in places(keeper, (account.id,))
