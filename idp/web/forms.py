@@ -180,9 +180,9 @@ class OnePlace(_Form):
 
 
 class OnePasskey(Current):
-    """The present password, and which passkey."""
+    """The present password, and which passkey, by its id: at most 1023 bytes in base64url (WebAuthn 5.1)."""
 
-    id = _text()
+    id = fields.String(required=True, validate=validate.Regexp(r"[A-Za-z0-9_-]{1,1364}\Z"))
 
 
 class Passkey(_Form):
