@@ -4,6 +4,7 @@ import contextlib
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from idp.app.composition import put_in_force
+from idp.cli import rounds
 from idp.flows import upkeep
 from idp.flows.deliver import PostOffice, deliver, expire
 from idp.language import Words
@@ -23,7 +25,7 @@ from idp.store import StoreDown
 from tests.harness import House, together
 from tests.post.scripted import Script, serving
 from tests.servers import postgres_url
-from tests.upkeep.conftest import DAY, PATIENCE, Crowd, done
+from tests.upkeep.conftest import DAY, DUE, PATIENCE, Crowd, done
 
 REFUSING = {"connect": "421 gone for the week"}
 
@@ -161,3 +163,22 @@ def test_days_are_of_24_hours_whatever_the_persons_clocks_do(crowd: Crowd, zone:
     assert [(one.account_id, one.due) for one in acts if one.due.act is Act.SUSPEND] == [
         (person, (Act.SUSPEND, seen + 120 * DAY, None))
     ]
+
+
+def test_a_worker_under_a_former_policy_leaves_accounts_to_those_under_the_present(crowd: Crowd) -> None:
+    crowd.add(5, *DUE)
+    present = crowd.by(lambda policy: replace(policy, digest="the present one"))
+    list(rounds.once(crowd.world))
+    assert crowd.acts().total() == 0
+    list(rounds.once(present))
+    crowd.judge()
+
+
+def test_a_worker_whose_clock_is_off_does_nothing(crowd: Crowd) -> None:
+    crowd.add(5, *DUE)
+    crowd.clock.move(days=2)
+    before = crowd.dump()
+    told = list(rounds.once(crowd.world))
+    # With SQLite there is one clock, and nothing to compare it with.
+    assert bool(told) == (crowd.world.store.dialect == "sqlite")
+    assert (crowd.dump() == before) == (not told)
