@@ -1,4 +1,4 @@
-"""Laws of inactivity as portals may have them: long spans and short ones, one ending or both, reminders or none; and how time goes on."""
+"""Laws of inactivity as portals may have them: spans long and short, one ending or both, reminders or none; how time goes."""
 
 from datetime import timedelta
 
