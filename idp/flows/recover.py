@@ -65,10 +65,11 @@ def begin_pin(world: World, looked: Looked) -> Looked | None:
         return looked
     held, ways = account.credential(Factor.ANSWER), recovery.ways(account, rules)
     recovering = Recovering(Lost.PIN, account.id, ways, held.question if held else None)
-    if rules.prove_by and recovery.needed(recovering, rules, world.policy)[0] in ("email_code", "sms_code"):
+    asked = recovery.needed(recovering, rules, world.policy)
+    if asked and asked[0] in ("email_code", "sms_code"):
         with world.store.begin() as tx:
-            _send_code(world, tx, looked.now, account.id, ways[0])
-    if not recovery.needed(recovering, rules, world.policy):
+            _send_code(world, tx, looked.now, account.id, asked[0])
+    if not asked:
         return _complete(world, looked, recovering)
     return advance(world, looked, recovering=recovering, told="")
 

@@ -63,9 +63,7 @@ _i, _c = imports.c, customers.c
 _this: BindParameter[int] = bindparam("which")
 _BEGIN = Statement(insert(imports).returning(_i.generation))
 _LOAD = conflicting(lambda into: into(customers).on_conflict_do_nothing())
-_LINES = Statement(
-    select(_c.line).where(_c.generation == _this, _c.line >= bindparam("first"), _c.line <= bindparam("last"))
-)
+_LINES = Statement(select(_c.line).where(_c.generation == _this, _c.line >= bindparam("first"), _c.line <= bindparam("last")))
 _moment = bindparam("now", type_=_i.live_at.type)
 _REPLACE = Statement(update(imports).where(_i.live_at.is_not(None), _i.replaced_at.is_(None)).values(replaced_at=_moment))
 _GO_LIVE = Statement(update(imports).where(_i.generation == _this).values(live_at=_moment, records=bindparam("count")))

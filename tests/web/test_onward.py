@@ -16,7 +16,9 @@ def test_the_page_asked_for_is_the_one_that_is_reached(house: House, page: str, 
     assert (reached.response.url.path, reached.heading) == (page, heading)
 
 
-@pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/profile", "javascript:alert(1)", "nowhere", "x" * 9000])
+@pytest.mark.parametrize(
+    "to", ["//evil.example", "https://evil.example", "/profile", "javascript:alert(1)", "nowhere", "x" * 9000]
+)
 def test_only_names_of_our_own_pages_lead_anywhere(house: House, to: str) -> None:
     person = house.customer()
     reached = person.walk(person.open(f"/sign-in?to={quote(to, safe='')}"))
