@@ -68,7 +68,7 @@ def main() -> None:
     looked = acts = stretches = 0
     longest = 0.0
     began, cpu = time.monotonic(), time.process_time()
-    with closing(sweep(world)) as going:  # type: ignore[type-var]
+    with closing(sweep(world)) as going:
         last = began
         for stretch in going:
             took = time.monotonic() - last
