@@ -1,7 +1,8 @@
 """One transaction and the repositories that share its link."""
 
-from functools import cached_property
+from collections.abc import Callable
 from types import TracebackType
+from typing import Generic, TypeVar
 
 from idp.store.accounts import Accounts
 from idp.store.attempts import Counters
@@ -18,117 +19,71 @@ from idp.store.statements import Link
 from idp.store.turns import Turns
 from idp.store.unused import Unused
 
+R = TypeVar("R")
+
+
+class _Part(Generic[R]):
+    """A repository on the link of a transaction, made when it is first asked for and then an attribute like any other."""
+
+    def __init__(self, make: Callable[[Link], R]) -> None:
+        self._make = make
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, transaction: "Transaction", owner: type) -> R:
+        made = transaction.__dict__[self._name] = self._make(transaction.link)
+        return made
+
 
 class Transaction:
-    """What belongs together: each repository is made when it is first asked for."""
+    """What belongs together: the repositories that share one link."""
+
+    # People's accounts and credentials.
+    accounts = _Part(Accounts)
+    # Accounts that nobody uses.
+    unused = _Part(Unused)
+    # Whose turn it is at a task of upkeep.
+    turns = _Part(Turns)
+    # Failed attempts.
+    counters = _Part(Counters)
+    # Known devices.
+    devices = _Part(Devices)
+    # One-time ways in.
+    invitations = _Part(Invitations)
+    # Codes that were sent and wait to be entered.
+    one_time_codes = _Part(OneTimeCodes)
+    # When what was sent to an account.
+    issuances = _Part(Issuances)
+    # Links by which an owner says that a change was not theirs.
+    alarms = _Part(Alarms)
+    # One-time codes for the day a second factor is lost.
+    recovery_codes = _Part(RecoveryCodes)
+    # WebAuthn credentials.
+    passkeys = _Part(Passkeys)
+    # Codes, refresh families, and what access tokens hang on.
+    grants = _Part(Grants)
+    # Access tokens revoked one by one.
+    denied = _Part(Denied)
+    # What clients were allowed.
+    client_consents = _Part(ClientConsents)
+    # Signing keys.
+    keys = _Part(Keys)
+    # What happened.
+    audit = _Part(Audit)
+    # What proves that the audit is whole.
+    seals = _Part(Seals)
+    # What has been kept long enough.
+    retention = _Part(Retention)
+    # What must be sent.
+    outbox = _Part(Outbox)
+    # The operator's customer records.
+    customers = _Part(Customers)
+    # What was law.
+    policies = _Part(Policies)
 
     def __init__(self, link: Link) -> None:
         self.link = link
-
-    @cached_property
-    def accounts(self) -> Accounts:
-        """People's accounts and credentials."""
-        return Accounts(self.link)
-
-    @cached_property
-    def unused(self) -> Unused:
-        """Accounts that nobody uses."""
-        return Unused(self.link)
-
-    @cached_property
-    def turns(self) -> Turns:
-        """Whose turn it is at a task of upkeep."""
-        return Turns(self.link)
-
-    @cached_property
-    def counters(self) -> Counters:
-        """Failed attempts."""
-        return Counters(self.link)
-
-    @cached_property
-    def devices(self) -> Devices:
-        """Known devices."""
-        return Devices(self.link)
-
-    @cached_property
-    def invitations(self) -> Invitations:
-        """One-time ways in."""
-        return Invitations(self.link)
-
-    @cached_property
-    def one_time_codes(self) -> OneTimeCodes:
-        """Codes that were sent and wait to be entered."""
-        return OneTimeCodes(self.link)
-
-    @cached_property
-    def issuances(self) -> Issuances:
-        """When what was sent to an account."""
-        return Issuances(self.link)
-
-    @cached_property
-    def alarms(self) -> Alarms:
-        """Links by which an owner says that a change was not theirs."""
-        return Alarms(self.link)
-
-    @cached_property
-    def recovery_codes(self) -> RecoveryCodes:
-        """One-time codes for the day a second factor is lost."""
-        return RecoveryCodes(self.link)
-
-    @cached_property
-    def passkeys(self) -> Passkeys:
-        """WebAuthn credentials."""
-        return Passkeys(self.link)
-
-    @cached_property
-    def grants(self) -> Grants:
-        """Codes, refresh families, and what access tokens hang on."""
-        return Grants(self.link)
-
-    @cached_property
-    def denied(self) -> Denied:
-        """Access tokens revoked one by one."""
-        return Denied(self.link)
-
-    @cached_property
-    def client_consents(self) -> ClientConsents:
-        """What clients were allowed."""
-        return ClientConsents(self.link)
-
-    @cached_property
-    def keys(self) -> Keys:
-        """Signing keys."""
-        return Keys(self.link)
-
-    @cached_property
-    def audit(self) -> Audit:
-        """What happened."""
-        return Audit(self.link)
-
-    @cached_property
-    def seals(self) -> Seals:
-        """What proves that the audit is whole."""
-        return Seals(self.link)
-
-    @cached_property
-    def retention(self) -> Retention:
-        """What has been kept long enough."""
-        return Retention(self.link)
-
-    @cached_property
-    def outbox(self) -> Outbox:
-        """What must be sent."""
-        return Outbox(self.link)
-
-    @cached_property
-    def customers(self) -> Customers:
-        """The operator's customer records."""
-        return Customers(self.link)
-
-    @cached_property
-    def policies(self) -> Policies:
-        """What was law."""
-        return Policies(self.link)
 
 
 class Work:

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-import secrets
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -15,10 +14,7 @@ from cryptography.fernet import Fernet
 from idp.vault import legacy
 from idp.vault.breached import Breached
 from idp.vault.hashing import Hasher, HashPool
-
-# Sixteen consonants are four bits, four vowels two.
-_CONSONANT, _VOWEL = ("bdfghjklmnprstvz", 4), ("aiou", 2)
-_SHIFTS = (12, 10, 6, 4, 0)
+from idp.vault.randomness import Randomness
 
 
 def digest(value: str) -> str:
@@ -26,15 +22,7 @@ def digest(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
 
 
-def _syllables(number: int) -> str:
-    """Sixteen bits as consonant, vowel, consonant, vowel, consonant: no two of its letters sound alike (proquints)."""
-    letters = []
-    for place, (alphabet, width) in enumerate((_CONSONANT, _VOWEL, _CONSONANT, _VOWEL, _CONSONANT)):
-        letters.append(alphabet[number >> _SHIFTS[place] & (1 << width) - 1])
-    return "".join(letters)
-
-
-class Vault:
+class Vault(Randomness):
     """Hashes, seals and randomness under one master key of 32 bytes.
 
     Every use has its own key, derived by HMAC-SHA-256 from the master key and the use's name.
@@ -95,24 +83,7 @@ class Vault:
     def _peppered(self, secret: str) -> str:
         return hmac.digest(self._pepper, secret.encode("utf-8", "surrogatepass"), "sha256").hex()
 
-    # Randomness and digests
-
-    def token(self, size: int = 32) -> str:
-        """Random URL-safe text of ``size`` bytes (32: 256 bits)."""
-        return secrets.token_urlsafe(size)
-
-    def code(self, groups: int = 8) -> str:
-        """Random text people can type: groups of four of Crockford's base 32 (20 bits each)."""
-        alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-        return "-".join("".join(secrets.choice(alphabet) for _ in range(4)) for _ in range(groups))
-
-    def spoken(self, bits: int) -> str:
-        """Random text that can be read aloud and heard right: syllables of five letters, 16 bits each ("lusab-babad")."""
-        return "-".join(_syllables(secrets.randbits(16)) for _ in range(-(-bits // 16)))
-
-    def digits(self, length: int) -> str:
-        """Random decimal digits."""
-        return "".join(secrets.choice("0123456789") for _ in range(length))
+    # Digests
 
     def chance(self, use: str, value: str) -> int:
         """A number that is random to whoever has not the key, and always the same for one value."""
