@@ -129,7 +129,7 @@ def _deliver(world: World, office: PostOffice, stop: threading.Event) -> int:
     count = 0
     for told in deliver(world, office):
         count += 1
-        say = log.info if told.fate is Fate.SENT else log.warning
+        say = log.info if told.fate in (Fate.SENT, Fate.WITHDRAWN) else log.warning
         say(
             "letter",
             letter=told.id,

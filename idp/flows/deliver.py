@@ -47,6 +47,7 @@ class Fate(StrEnum):
     SENT = "sent"
     RETRY = "retry"
     DEAD = "dead"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,9 @@ def deliver(world: World, office: PostOffice, limit: int = BATCH) -> Iterator[De
             if held.ripe(now):
                 yield from _mark(world, held)
             letter, body = held.waiting.popleft()
+            if reminding.is_void(world, letter):
+                yield _withdrawn(world, letter)
+                continue
             try:
                 _hand_over(world, office, letter, body, now)
             except Temporary as error:
@@ -188,6 +192,13 @@ def _hand_over(world: World, office: PostOffice, letter: Letter, body: bytes, no
         raise
     except Exception as error:
         raise Temporary(f"fault in the carrier: {type(error).__name__}") from error
+
+
+def _withdrawn(world: World, letter: Letter) -> Delivery:
+    """The letter says what is true no more: it goes nowhere, and nobody need look after it."""
+    with world.store.begin() as tx:
+        tx.outbox.withdraw(letter.id)
+    return Delivery(letter.id, letter.template, letter.channel, Fate.WITHDRAWN, letter.attempts)
 
 
 def _failed(world: World, letter: Letter, now: datetime, why: str, again: datetime | None) -> Delivery:

@@ -42,6 +42,15 @@ def ask(world: World, tx: Transaction, account: Account, due: Due, now: datetime
     return account
 
 
+def is_void(world: World, letter: Letter) -> bool:
+    """Whether a reminder is of an ending that comes no more: its person has come back, or is gone."""
+    if letter.template not in _REMINDERS or letter.account_id is None:
+        return False
+    with world.store.read() as tx:
+        account = tx.accounts.bare(letter.account_id)
+    return account is None or all(one.letter != letter.id for one in account.quiet.reminders)
+
+
 def accepted(world: World, tx: Transaction, taken: Iterable[tuple[Letter, datetime]]) -> None:
     """Write down which reminders are among the letters that the mail server took, and when it did."""
     reminders = [(letter, at) for letter, at in taken if letter.template in _REMINDERS and letter.account_id is not None]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, case, func, insert, literal_column, or_, select, union_all, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, insert, literal_column, or_, select, union_all, update
 
 from idp.model import AuditEntry, Letter, Period
 from idp.store.codec import cleaned
@@ -91,6 +91,7 @@ _GIVE_BACK = Statement(
     update(outbox).where(*_this, _o.leased_until == _until).values(leased_until=None, attempts=_o.attempts - 1)
 )
 _SENT = Statement(update(outbox).where(*_this).values(state="sent", state_at=_now, body=None, leased_until=None, error=None))
+_WITHDRAW = Statement(delete(outbox).where(*_this))
 _RETRY = Statement(
     update(outbox)
     .where(*_this)
@@ -245,6 +246,10 @@ class Outbox(Repository):
             self._link.run(_BURY, values)
         else:
             self._link.run(_RETRY, {**values, "next": next_try_at})
+
+    def withdraw(self, letter_id: str) -> None:
+        """The letter is not to be sent any more."""
+        self._link.run(_WITHDRAW, {"one": letter_id})
 
     def expire(self, now: datetime) -> int:
         """Wipe the letters past their time, dead ones too; returns how many."""

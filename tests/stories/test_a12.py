@@ -159,6 +159,20 @@ def test_a12_a_week_without_mail_server_moves_the_dates(time: Months) -> None:
     assert stands(house, later) is Standing.SUSPENDED
 
 
+def test_a12_a_reminder_that_waits_is_not_sent_to_whoever_came_back(time: Months) -> None:
+    house = time.house
+    person = house.customer()
+    time.go_on(89)
+    time.down = True
+    assert set(time.go_on(2)) == {Fate.RETRY}
+    person.sign_in()
+    time.down = False
+    assert time.go_on(2) == [Fate.WITHDRAWN]
+    assert time.received() == []
+    with house.world.store.read() as tx:
+        assert tx.outbox.depth() == {"waiting": 0, "dead": 0}
+
+
 def test_a12_nothing_is_lost_where_the_worker_rests(time: Months) -> None:
     house = time.house
     person = house.customer()
