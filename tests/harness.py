@@ -305,10 +305,12 @@ def open_house(
     policy: Callable[[Any], Any] | None = None,
     environ: Mapping[str, str] | None = None,
     clients: Iterable[Client] = (),
+    redirects: Mapping[str, str] | None = None,
 ) -> Iterator[House]:
     """Start a house on a free port; ``strong`` hashes at production's cost, ``policy`` changes the law.
 
-    ``environ`` is said beside what every house is told; ``clients`` stand beside those it has, or in their place.
+    ``environ`` is said beside what every house is told; ``clients`` stand beside those it has, or in their place,
+    ``redirects`` are old addresses.
     """
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
@@ -317,6 +319,7 @@ def open_house(
         settings = replace(
             settings, clients={**settings.clients, **{client.id: client for client in (*MORE_CLIENTS, *clients)}}
         )
+        settings = replace(settings, redirects=redirects or {})
         settings = settings if policy is None else replace(settings, policy=policy(settings.policy))
         store: Store = open_store(database, redis, pool_size=16)
         stack.callback(store.close)

@@ -1,6 +1,8 @@
 """Errors that no view answered, as pages: a malformed request, a full hash pool, a store that is down."""
 
-from flask import Flask, Response
+from collections.abc import Mapping
+
+from flask import Flask, Response, request
 from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException, TooManyRequests
 
@@ -8,18 +10,25 @@ from idp.store import StoreDown
 from idp.vault import Busy
 from idp.web import House
 from idp.web.forms import Malformed
+from idp.web.forwarding import destination
 
 _NAMES = {403: "forbidden", 404: "not_found", 405: "bad_request", 413: "bad_request", 429: "too_many", 503: "busy"}
 
 
-def add_to(app: Flask, house: House) -> None:
-    """Register the handlers. Nobody gets in where the store is down: the answer is 503, never a way round."""
+def add_to(app: Flask, house: House, redirects: Mapping[str, str]) -> None:
+    """Register the handlers. Nobody gets in where the store is down: the answer is 503, never a way round.
+
+    Where there is no page, ``redirects`` may know where an older portal's address leads now.
+    """
 
     def page(status: int) -> Response:
         return house.error(status, _NAMES.get(status, "bad_request" if status < 500 else "error"))  # noqa: PLR2004
 
     def http(error: HTTPException) -> Response:
         status = error.code or 500
+        onward = destination(redirects, request.path) if status == 404 and request.method == "GET" else None  # noqa: PLR2004
+        if onward is not None:
+            return house.moved(onward)
         answer = page(status)
         if status == 405:  # noqa: PLR2004
             answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))

@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None, world: World | None = None) -> 
     app.register_blueprint(oauth.create_blueprint(world, ring, Entrance(house), FrontPages(house), failures))
     asked = cast("View", app.view_functions["oauth.authorize"])
     app.view_functions["oauth.authorize"] = limits["authorize"](asked)
-    errors.add_to(app, house)
+    errors.add_to(app, house, settings.redirects)
     return app
 
 

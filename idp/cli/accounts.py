@@ -200,7 +200,9 @@ _act("close", Act.CLOSE, "Close the account of USERNAME for ever.")
 
 
 def _world() -> World:
-    return as_in_force(make_world(from_environment()))
+    world = as_in_force(make_world(from_environment()))
+    click.get_current_context().call_on_close(world.store.close)
+    return world
 
 
 def _actor() -> str:

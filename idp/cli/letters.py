@@ -18,6 +18,7 @@ from rich.text import Text
 from idp.app.composition import clock, make_world
 from idp.cli.letter_samples import samples
 from idp.flows import deliver
+from idp.flows.world import World
 from idp.language import Words
 from idp.post import addresses
 from idp.post.letters import CHANNELS, NEEDS, Letters, Rendered
@@ -101,7 +102,7 @@ def preview(name: str | None, locale: str | None, channel: str | None, page: Pat
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 10_000), help="How many, the latest first.")
 def dead(limit: int) -> None:
     """List the letters that were given up. Neither what they say nor whom to in full is shown."""
-    world = make_world(from_environment())
+    world = _world()
     with world.store.read() as tx:
         given_up = tx.outbox.dead(world.clock(), limit)
     table = Table(Column("id", overflow="fold"), "letter", "channel", "to", "given up", "error", "can be retried", box=None)
@@ -120,11 +121,17 @@ def retry(letter_id: str | None, everything: bool) -> None:
     """Let a dead letter be delivered after all: ID, or --all. One whose time has passed stays dead."""
     if (letter_id is None) is not everything:
         raise click.UsageError("Give the id of one letter (idp letters dead shows it), or --all.")
-    world = make_world(from_environment())
+    world = _world()
     count = deliver.retry(world, letter_id, f"cli:{getpass.getuser()}")
     if letter_id is not None and not count:
         raise click.ClickException("No dead letter of that id can be sent any more.")
     click.echo(f"{count} will be delivered by the worker.")
+
+
+def _world() -> World:
+    world = make_world(from_environment())
+    click.get_current_context().call_on_close(world.store.close)
+    return world
 
 
 def _sheets(name: str | None, locale: str | None, channel: str | None) -> Iterator[Sheet]:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 
+from idp.model import Client
 from idp.policies.judgement import texted
 from idp.policies.policy import Policy
 from idp.settings.brand import judge_brand
@@ -16,12 +17,14 @@ from idp.settings.master_key import master_key_path, read_master_key
 from idp.settings.policy_file import load_policy
 from idp.settings.problems import ConfigurationError, Problem
 from idp.settings.reader import Reader
+from idp.settings.redirects import pages_of, read_redirects
 from idp.settings.resources import read_resources
 from idp.settings.serving import judge_serving
 from idp.settings.settings import Secrets, Settings
 from idp.settings.shapes import DEFAULT_PROFILE, SettingsFile
 
 DIRECTORY = "config"
+REDIRECTS = "redirects.toml"
 _PROFILE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?", re.ASCII)
 _REGION = re.compile(r"[A-Z]{2}")
@@ -82,6 +85,7 @@ class _Loading:
         judged = resources if resources_reader and not resources_reader.problems else None
         clients = read_clients(clients_reader, judged, place) if clients_reader else {}
         self._keep(clients_reader)
+        redirects = self._redirects(file, clients)
         key = self._master_key(file)
         if file is None or policy is None or key is None:
             return None
@@ -102,7 +106,17 @@ class _Loading:
             hashing=file.hashing,
             upkeep=file.upkeep,
             log=file.log,
+            redirects=redirects,
         )
+
+    def _redirects(self, file: SettingsFile | None, clients: Mapping[str, Client]) -> Mapping[str, str]:
+        if not (self.directory / REDIRECTS).exists():
+            return {}
+        reader = self._reader(REDIRECTS)
+        pages = pages_of(clients.values(), *((file.issuer, file.brand.home) if file else ()))
+        redirects = read_redirects(reader, pages) if reader else {}
+        self._keep(reader)
+        return redirects
 
     def _document(self, name: str) -> Document | None:
         document, problems = read_document(self.directory / name)

@@ -112,7 +112,8 @@ class LogSettings:
 class Settings:
     """Everything the service is configured with, judged whole before anything starts.
 
-    ``clients`` is keyed by client id, ``resources`` by identifier (the audience of its tokens).
+    ``clients`` is keyed by client id, ``resources`` by identifier (the audience of its tokens). ``redirects`` tells of each
+    old path where it leads.
     """
 
     issuer: str
@@ -131,3 +132,4 @@ class Settings:
     hashing: HashingSettings = field(default_factory=HashingSettings)
     upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    redirects: Mapping[str, str] = field(default_factory=dict)

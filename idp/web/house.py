@@ -143,6 +143,11 @@ class House:
         headers = {"Location": address, "Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
         return self._dress(Response(status=303, headers=headers), None)
 
+    def moved(self, address: str) -> Response:
+        """An old address leads to a new one for good; browsers may remember it for a day."""
+        headers = {"Location": address, "Cache-Control": "public, max-age=86400", "Referrer-Policy": "no-referrer"}
+        return Response(status=301, headers=headers)
+
     def part(self, response: Response) -> Response:
         """Take the session's cookie back, and what the browser may have kept of its pages."""
         self.cookies.forget(response, "session")

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -215,7 +216,8 @@ def test_signed_out_in_one_tab_the_other_shows_nothing_more(guest: Callable[...,
     someone.page.get_by_role("button", name="Sign out").click()
     expect(someone.page.locator("h1")).to_have_text("You are signed out")
     first.reload()
-    expect(first.locator("h1")).to_have_text(someone.portal("hero"))
+    # Its own script may have left by itself before it was loaded anew: either way nothing of Maria is shown.
+    expect(first.locator("h1")).to_have_text(re.compile(f"{re.escape(someone.portal('hero'))}|You are signed out"))
     first.goto(f"{someone.demo.identity}/")
     expect(first.locator("h1")).to_have_text("Sign in")
 

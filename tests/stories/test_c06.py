@@ -244,6 +244,9 @@ def test_c06_several_workers_at_once_take_each_row_once_and_one_that_is_killed_i
         for number in range(1700):
             tx.issuances.add(account.id, "recovery", now + number * SECOND / 1_000_000)
     keeper.clock.move(seconds=(after(keeper, "retention.attempts") + SECOND).total_seconds())
+    # The house is others' too: something of theirs may have come of age with it.
+    there = dict(retaining.would_forget(keeper.world, keeper.clock()))[Kept.ISSUANCES]
+    assert there >= 1700
     begun = retaining.forget(keeper.world, keeper.clock())
     assert next(one for one in begun if one.kind is Kept.ISSUANCES) == (Kept.ISSUANCES, retaining.AT_ONCE)
     begun.close()
@@ -251,5 +254,5 @@ def test_c06_several_workers_at_once_take_each_row_once_and_one_that_is_killed_i
     def work() -> int:
         return sum(rows for kind, rows in retaining.forget(keeper.world, keeper.clock()) if kind is Kept.ISSUANCES)
 
-    assert sum(together([work] * 3)) == 1700 - retaining.AT_ONCE
+    assert sum(together([work] * 3)) == there - retaining.AT_ONCE
     assert "issuances" not in places(keeper, (account.id,))

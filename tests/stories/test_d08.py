@@ -315,7 +315,7 @@ def test_d08_a_session_that_ended_meanwhile_confirms_nothing(house: House) -> No
         other.open("/profile/password"), current=PASSWORD, password="a new one of my own", password_again="a new one of my own"
     )
     answer = person.post(page, {"code": code_for(house, new)})
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in?to=profile")
     assert person.account.email == old
 
 
@@ -447,7 +447,7 @@ def test_d08_whoever_is_blocked_meanwhile_changes_nothing(with_sms: House, what:
     page = asked(person, new, what)
     assist.change_state(house.world, person.username, assist.Act.BLOCK, "test")
     answer = person.post(page, {"code": code_for(house, new)})
-    assert answer.headers["Location"] == "/sign-in"
+    assert answer.headers["Location"] == "/sign-in?to=profile"
     assert (person.account.email, person.account.mobile) == (before.email, before.mobile)
 
 

@@ -25,7 +25,7 @@ from idp.policies.inactivity import course
 from idp.policies.policy import Policy
 from idp.settings import Settings, load
 from idp.store.tables import metadata
-from tests.servers import KINDS, fresh_urls
+from tests.servers import fresh_urls
 from tests.store.facts import code, grant, session
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -189,7 +189,7 @@ def done(stretches: Iterable[Stretch]) -> list[Done]:
     return [one for stretch in stretches for one in stretch.done]
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=["sqlite", "postgresql+redis"])
 def kind(request: pytest.FixtureRequest) -> Any:
     return request.param
 

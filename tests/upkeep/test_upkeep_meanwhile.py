@@ -110,7 +110,7 @@ def _administer(sql: str) -> None:
         connection.execute(sql)  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize("kind", ["postgresql", "postgresql+redis"])
+@pytest.mark.parametrize("kind", ["postgresql+redis"])
 def test_a_worker_waits_for_a_database_that_goes_and_comes_back(crowd: Crowd) -> None:
     crowd.add(60, "suspend", "remind", "purge")
     name = make_url(crowd.environ["IDP_DATABASE_URL"]).database
@@ -126,9 +126,10 @@ def test_a_worker_waits_for_a_database_that_goes_and_comes_back(crowd: Crowd) ->
         time.sleep(1)
         assert worker.poll() is None
         _administer(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        back = time.monotonic()
         while crowd.written() < crowd.wanted().total():
             assert time.monotonic() < ends
-            if time.monotonic() > ends - PATIENCE / 2:
+            if time.monotonic() > back + 3:
                 # What it held when its connection went falls to it again when the turn is over.
                 crowd.let_turns_end()
             time.sleep(0.1)

@@ -1,0 +1,123 @@
+"""E6: the mobile app signs in by the system's browser (RFC 8252): loopback or a scheme of its own, PKCE, rotating refresh."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from examples.app.native import App, Refused
+from tests.harness import House
+from tests.people import Person
+
+BILLING = "http://localhost:8082"
+
+
+class Phone:
+    """A person with the app, and the browser that it opens."""
+
+    def __init__(self, house: House, person: Person, folder: Path) -> None:
+        self.person = person
+        self.app = App(house.url, "app", folder / "tokens.json")
+        self.asked: list[str] = []
+
+    def browse(self, url: str) -> None:
+        """The browser goes its way while the app waits."""
+        self.asked.append(url)
+        threading.Thread(target=self._go, args=(url,)).start()
+
+    def _go(self, url: str) -> None:
+        page = self.person.walk(self.person.open(url))
+        assert page.left is not None, page.text
+        httpx.get(page.left)
+
+    def kept(self) -> dict[str, str]:
+        tokens: dict[str, str] = json.loads(self.app.kept.read_text("utf-8"))
+        return tokens
+
+
+@pytest.fixture
+def phone(house: House, tmp_path: Path) -> Phone:
+    return Phone(house, house.customer(), tmp_path / "app")
+
+
+def token(phone: Phone) -> str:
+    return phone.app.authorization()["Authorization"].removeprefix("Bearer ")
+
+
+def test_e06_by_the_browser_and_a_port_of_this_machine(house: House, phone: Phone) -> None:
+    phone.app.sign_in(phone.browse, BILLING)
+    query = parse_qs(urlsplit(phone.asked[0]).query)
+    assert query["code_challenge_method"] == ["S256"]
+    assert "client_secret" not in query
+    assert house.introspect(token(phone))["active"]
+    # Nobody else on the machine can read it.
+    assert phone.app.kept.stat().st_mode & 0o077 == 0
+
+
+def test_e06_the_refresh_token_rotates_and_survives_a_restart(house: House, phone: Phone) -> None:
+    phone.app.sign_in(phone.browse, BILLING)
+    first = phone.kept()
+    with house.clock.stopped() as clock:
+        clock.move(minutes=20)
+        first["expires_at"] = "0"
+        phone.app.kept.write_text(json.dumps({**phone.kept(), "expires_at": 0}), "utf-8")
+        again = App(house.url, "app", phone.app.kept)
+        renewed = again.authorization()["Authorization"].removeprefix("Bearer ")
+        assert renewed != first["access_token"]
+        assert phone.kept()["refresh_token"] != first["refresh_token"]
+        clock.move(minutes=1)
+        # Whoever copied the file before is found out, and what the copy opened ends for both.
+        form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"], "client_id": "app"}
+        stolen = house.post("/token", form, None)
+        assert stolen.json()["error"] == "invalid_grant"
+        assert not house.introspect(renewed)["active"]
+
+
+def test_e06_several_processes_of_one_app_spend_one_token_once(house: House, phone: Phone) -> None:
+    phone.app.sign_in(phone.browse, BILLING)
+    phone.app.kept.write_text(json.dumps({**phone.kept(), "expires_at": 0}), "utf-8")
+    with ThreadPoolExecutor(8) as pool:
+        apps = [App(house.url, "app", phone.app.kept) for _ in range(8)]
+        tokens = {made["Authorization"] for made in pool.map(App.authorization, apps)}
+    assert len(tokens) == 1
+    assert house.introspect(tokens.pop().removeprefix("Bearer "))["active"]
+
+
+def test_e06_signed_out_is_signed_out(house: House, phone: Phone) -> None:
+    phone.app.sign_in(phone.browse, BILLING)
+    mine = token(phone)
+    phone.app.sign_out()
+    assert not house.introspect(mine)["active"]
+    with pytest.raises(Refused, match="login_required"):
+        phone.app.authorization()
+
+
+def test_e06_an_answer_that_is_not_the_provider_s_is_refused(phone: Phone) -> None:
+    def strange(url: str) -> None:
+        address = parse_qs(urlsplit(url).query)["redirect_uri"][0]
+        for answer in ("?code=x", "?code=x&state=guessed&state=again", "?code=x&state=guessed&iss=https://evil.example"):
+            threading.Thread(target=httpx.get, args=(address + answer,)).start()
+
+    with pytest.raises(Refused, match="invalid_response"):
+        phone.app.sign_in(strange, BILLING)
+    assert not phone.app.kept.exists()
+
+
+def test_e06_whoever_never_comes_back_is_not_waited_for(phone: Phone) -> None:
+    with pytest.raises(Refused, match="access_denied"):
+        phone.app.sign_in(lambda _: None, BILLING, wait=0.2)
+
+
+def test_e06_a_scheme_of_its_own_is_compared_letter_by_letter(house: House) -> None:
+    person = house.customer()
+    page = person.authorize(client="app", redirect_uri="com.norda.app:/callback", scope="openid")
+    assert page.left is not None
+    assert page.left.startswith("com.norda.app:/callback?")
+    for other in ("com.norda.app://callback", "com.norda.app:/callback/", "COM.norda.app:/callback", "com.evil.app:/callback"):
+        refused = person.elsewhere().ask(client="app", redirect_uri=other, scope="openid")
+        assert refused.status == 400
+        assert refused.left is None
