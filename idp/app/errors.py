@@ -26,10 +26,8 @@ def add_to(app: Flask, house: House, redirects: Mapping[str, str]) -> None:
 
     def http(error: HTTPException) -> Response:
         status = error.code or 500
-        onward = destination(redirects, request.path) if status == 404 and request.method == "GET" else None  # noqa: PLR2004
-        if onward is not None:
-            return house.moved(onward)
-        answer = page(status)
+        moved = destination(redirects, request.path) if status == 404 and request.method == "GET" else None  # noqa: PLR2004
+        answer = page(status) if moved is None else house.moved(moved)
         if status == 405:  # noqa: PLR2004
             answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         return answer
@@ -50,12 +48,9 @@ def add_to(app: Flask, house: House, redirects: Mapping[str, str]) -> None:
         answer.headers["Retry-After"] = "5"
         return answer
 
-    def malformed(_: Malformed) -> Response:
-        return house.error(400, "bad_request")
-
     app.extensions["idp.error_page"] = page
     app.register_error_handler(HTTPException, http)
     app.register_error_handler(TooManyRequests, throttled)
     app.register_error_handler(Busy, busy)
     app.register_error_handler(StoreDown, down)
-    app.register_error_handler(Malformed, malformed)
+    app.register_error_handler(Malformed, lambda _: page(400))

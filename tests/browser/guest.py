@@ -1,5 +1,6 @@
 """Someone at a real browser: what they see is judged by axe and kept as a picture, what the browser complains of is heard."""
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +14,8 @@ from idp.cli.demo_people import PASSWORD, PIN
 from tests.demo.running import Demo
 
 ROOT = Path(__file__).parents[2]
-PICTURES = ROOT / "test-results" / "browser"
+# Pictures cost a third of the time: they are kept where somebody means to look at them.
+PICTURES = ROOT / "test-results" / "browser" if os.environ.get("PICTURES") else None
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 800}}
 LOCALES = {"en": "en-GB", "it": "it-IT"}
 CHECKED = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -21,6 +23,13 @@ expect.set_options(timeout=15_000)
 # Every breach of a content security policy becomes an error in the console, frames included.
 _TELL_BREACHES = """addEventListener("securitypolicyviolation", (event) =>
   console.error(`content security policy: ${event.violatedDirective} ${event.blockedURI}`));"""
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """Keep how the whole page looks, where PICTURES is set."""
+    if PICTURES is not None:
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
 
 
 class Guest:
@@ -81,17 +90,16 @@ class Guest:
     # Seeing
 
     def sees(self, heading: str, name: str) -> None:
-        """The page has this heading, no fault that axe knows, and fits the screen; a picture is kept."""
+        """The page has this heading, no fault that axe knows, and fits the screen; a picture is kept where PICTURES is set."""
         expect(self.page.locator("h1")).to_have_text(heading)
         self.picture(name)
         faults = self.faults()
         assert not faults, "\n".join(faults)
 
     def picture(self, name: str) -> None:
-        """Keep how the page looks."""
-        PICTURES.mkdir(parents=True, exist_ok=True)
+        """Keep how the page looks, where somebody means to look."""
         script = "" if self.javascript else ".noscript"
-        self.page.screenshot(path=PICTURES / f"{name}.{self.language}.{self.size}.{self.scheme}{script}.png", full_page=True)
+        keep_picture(self.page, f"{name}.{self.language}.{self.size}.{self.scheme}{script}")
 
     def faults(self) -> list[str]:
         """What axe finds, and whether the page is wider than the screen."""

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, expect
 
-from tests.browser.guest import CHECKED, LOCALES, PICTURES, SIZES
+from tests.browser.guest import CHECKED, LOCALES, SIZES, keep_picture
 from tests.harness import House
 
 pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(90)]
@@ -36,15 +36,14 @@ def test_the_meter_explains_itself(chromium: Browser, new_house: Callable[..., H
     expect(said).to_contain_text(WEAK[language])
     expect(meter).to_have_attribute("data-score", "0")
     expect(said).to_have_attribute("aria-live", "polite")
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"strength-weak.{language}.{size}.png", full_page=True)
+    keep_picture(page, f"strength-weak.{language}.{size}")
     faults = Axe().run(page, options={"runOnly": {"type": "tag", "values": CHECKED}}).response["violations"]
     assert not [fault["id"] for fault in faults]
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
     page.locator("#password").fill("correct horse battery staple")
     expect(said).to_have_text(STRONG[language])
     expect(meter).to_have_attribute("data-score", "4")
-    page.screenshot(path=PICTURES / f"strength-strong.{language}.{size}.png", full_page=True)
+    keep_picture(page, f"strength-strong.{language}.{size}")
     page.locator("#password").fill("")
     expect(meter).to_be_hidden()
     # It advises: what is judged weak may be chosen where the rules allow it.

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -23,11 +24,13 @@ class Phone:
         self.person = person
         self.app = App(house.url, "app", folder / "tokens.json")
         self.asked: list[str] = []
+        self.away: threading.Thread | None = None
 
     def browse(self, url: str) -> None:
         """The browser goes its way while the app waits."""
         self.asked.append(url)
-        threading.Thread(target=self._go, args=(url,)).start()
+        self.away = threading.Thread(target=self._go, args=(url,))
+        self.away.start()
 
     def _go(self, url: str) -> None:
         page = self.person.walk(self.person.open(url))
@@ -40,8 +43,11 @@ class Phone:
 
 
 @pytest.fixture
-def phone(house: House, tmp_path: Path) -> Phone:
-    return Phone(house, house.customer(), tmp_path / "app")
+def phone(house: House, tmp_path: Path) -> Iterator[Phone]:
+    held = Phone(house, house.customer(), tmp_path / "app")
+    yield held
+    if held.away is not None:
+        held.away.join(10)
 
 
 def token(phone: Phone) -> str:
@@ -99,11 +105,20 @@ def test_e06_signed_out_is_signed_out(house: House, phone: Phone) -> None:
 def test_e06_an_answer_that_is_not_the_provider_s_is_refused(phone: Phone) -> None:
     def strange(url: str) -> None:
         address = parse_qs(urlsplit(url).query)["redirect_uri"][0]
-        for answer in ("?code=x", "?code=x&state=guessed&state=again", "?code=x&state=guessed&iss=https://evil.example"):
-            threading.Thread(target=httpx.get, args=(address + answer,)).start()
+        asking.append(threading.Thread(target=ask, args=(address,)))
+        asking[0].start()
 
+    def ask(address: str) -> None:
+        for answer in ("?code=x", "?code=x&state=guessed&state=again", "?code=x&state=guessed&iss=https://evil.example"):
+            told.append(httpx.get(address + answer).status_code)
+
+    asking: list[threading.Thread] = []
+    told: list[int] = []
     with pytest.raises(Refused, match="invalid_response"):
         phone.app.sign_in(strange, BILLING)
+    asking[0].join(10)
+    # What is no answer at all is not even waited for; the third was one, of somebody else.
+    assert told == [404, 404, 200]
     assert not phone.app.kept.exists()
 
 
