@@ -109,8 +109,8 @@ def test_e06_an_answer_that_is_not_the_provider_s_is_refused(phone: Phone) -> No
         asking[0].start()
 
     def ask(address: str) -> None:
-        for answer in ("?code=x", "?code=x&state=guessed&state=again", "?code=x&state=guessed&iss=https://evil.example"):
-            told.append(httpx.get(address + answer).status_code)
+        answers = ("?code=x", "?code=x&state=guessed&state=again", "?code=x&state=guessed&iss=https://evil.example")
+        told.extend(httpx.get(address + answer).status_code for answer in answers)
 
     asking: list[threading.Thread] = []
     told: list[int] = []
