@@ -31,7 +31,7 @@ def move(house: House, username: str, email: str) -> str:
     """The address is changed, as by My Profile; the code of the alarm that the address before it is sent."""
     world, before = house.world, house.account(username)
     with world.store.begin() as tx:
-        tx.accounts.set_email(before.id, email)
+        tx.accounts.set_email(before.id, email, world.clock())
         after = replace(before, email=email)
         keeping.changed(world, tx, after, Changed.EMAIL, now=world.clock(), by=By(STRANGER), before=before.email)
     return code_of(letters_to(house, before.email, "changed")[-1])

@@ -187,6 +187,7 @@ class House:
             created_at=now,
             entitlements=ENTITLEMENTS,
             enrolled_at=now,
+            email_confirmed_at=now,
             credentials=tuple(self._credential(factor, now) for factor in secrets_of),
         )
         account = replace(account, **changes)

@@ -37,13 +37,15 @@ from idp.settings.reader import plain
 from idp.store import Transaction
 
 _PIPED: Final = 160
-_COLOURS: Final = {Standing.ACTIVE: "green", Standing.INVITED: "cyan", Standing.SUSPENDED: "yellow"}
+_COLOURS: Final = {Standing.ACTIVE: "green", Standing.PENDING: "cyan", Standing.INVITED: "cyan", Standing.SUSPENDED: "yellow"}
 _STANDS: Final = {
     Standing.ACTIVE: "in use",
     Standing.INVITED: "has not finished the first sign-in",
+    Standing.PENDING: "has registered and not confirmed it with the code",
     Standing.BLOCKED: "staff blocked it; only staff opens it again",
     Standing.SUSPENDED: "unused too long; a correct sign-in with a further proof wakes it",
     Standing.EXPIRED: "unused too long; staff can reactivate it until its data goes",
+    Standing.LEAVING: "cancelled by its person, who can take it back by signing in until the data goes",
     Standing.CLOSED: "closed for ever",
 }
 _SINCE: Final = {

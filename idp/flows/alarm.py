@@ -54,7 +54,7 @@ def freeze(world: World, code: str, source: Source) -> Account | None:
         if alarm is None or before is None or not taken or not tx.alarms.spend(alarm.digest, now):
             world.record(tx, now, "alarm.raised", "refused", source=source)
             return None
-        after = _restored(tx, before, alarm)
+        after = _restored(tx, before, alarm, now)
         tx.alarms.end_since(before.id, alarm.created_at, now)
         _close(tx, after, alarm, now)
         after = keeping.cut(world, tx, after, now=now, by=By(source))
@@ -70,14 +70,14 @@ def _digest(code: str) -> str:
     return digest(prepared if len(prepared) <= _LONGEST_CODE else "")
 
 
-def _restored(tx: Transaction, account: Account, alarm: Alarm) -> Account:
+def _restored(tx: Transaction, account: Account, alarm: Alarm, now: datetime) -> Account:
     """The account with the address and number that stood before the earliest change since; a new number may have had none."""
     first: dict[Changed, str] = {}
     for one in tx.alarms.since(account.id, alarm.created_at):
         first.setdefault(one.changed, one.before)
     if first.get(Changed.EMAIL, account.email) not in ("", account.email):
         account = replace(account, email=first[Changed.EMAIL])
-        tx.accounts.set_email(account.id, account.email)
+        tx.accounts.set_email(account.id, account.email, now)
         reminding.readdressed(tx, account)
     if Changed.MOBILE in first and first[Changed.MOBILE] != (account.mobile or ""):
         account = replace(account, mobile=first[Changed.MOBILE] or None)
@@ -110,7 +110,7 @@ def _differences(before: Account, after: Account) -> list[str]:
 
 def _tell(world: World, tx: Transaction, now: datetime, before: Account, after: Account) -> None:
     """Every address on file learns of it, also one that was just replaced: it may be the owner's after all."""
-    context = {"name": after.given_name, "at": now.isoformat(), "link": f"{world.issuer}/recover"}
+    context = {"name": after.called, "at": now.isoformat(), "link": f"{world.issuer}/recover"}
     world.tell(tx, now, "frozen", after, context)
     if same_address(before.email) != same_address(after.email):
         world.send(tx, now, "frozen", after, context, to=before.email)

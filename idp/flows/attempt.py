@@ -167,7 +167,7 @@ class _Attempt:
         self.world.record(tx, self.now, "factor.locked", closed, account=account, factor=self.factor)
         if self.world.policy.lockout.tell_owner:
             until = after.locked_until.isoformat() if after.locked_until and not after.disabled_at else None
-            context = {"name": account.given_name, "factor": self.factor, "until": until}
+            context = {"name": account.called, "factor": self.factor, "until": until}
             self.world.send(tx, self.now, "locked", account, context)
 
     def _audit(self, tx: Transaction, verdict: Verdict, before: Counter | None) -> None:

@@ -177,7 +177,7 @@ def _send(world: World, who: Resident, purpose: Purpose, new: str) -> Outcome:
         world.record(tx, now, "address.asked", outcome, account=account, source=who.source, what=purpose)
         if code is None:
             return NotDone.TOO_MANY_CODES
-        context = {"name": account.given_name, "code": code, "expires": (now + lifetime).isoformat()}
+        context = {"name": account.called, "code": code, "expires": (now + lifetime).isoformat()}
         channel = "sms" if purpose is Purpose.MOBILE else "mail"
         world.send(tx, now, "confirm_address", account, context, lifetime=lifetime, to=new, channel=channel)
     return Sent()
@@ -190,7 +190,7 @@ def _readdress(world: World, tx: Transaction, who: Resident, before: Account, *,
     """
     if purpose is Purpose.EMAIL and new is not None:
         former, after, what = before.email, replace(before, email=new), Changed.EMAIL
-        tx.accounts.set_email(before.id, new)
+        tx.accounts.set_email(before.id, new, who.now)
         reminding.readdressed(tx, before)
     else:
         former, after, what = before.mobile or "", replace(before, mobile=new), Changed.MOBILE

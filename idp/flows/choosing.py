@@ -74,7 +74,7 @@ def _enrolled(world: World, tx: Transaction, looked: Looked, account: Account) -
     """The last piece was given: access begins, and a letter says so."""
     tx.accounts.enrolled(account.id, looked.now)
     world.record(tx, looked.now, "account.enrolled", "done", account=account, source=looked.visit.source)
-    world.send(tx, looked.now, "enrolled", account, {"name": account.given_name, "username": account.username})
+    world.send(tx, looked.now, "enrolled", account, {"name": account.called, "username": account.username})
     return replace(account, state=AccountState.ACTIVE, enrolled_at=looked.now)
 
 
@@ -86,5 +86,8 @@ def _may_still(tx: Transaction, looked: Looked, before: Account, factor: Factor)
     if account.sessions_valid_from != before.sessions_valid_from:
         return False
     if factor is Factor.PASSWORD and before.credential(factor) is None:
-        return looked.sign_in.invitation is not None and tx.invitations.spend(looked.sign_in.invitation, looked.now)
+        if looked.sign_in.invitation is None or not tx.invitations.spend(looked.sign_in.invitation, looked.now):
+            return False
+        # It came by letter, so the letter arrived.
+        tx.particulars.confirm_email(before.id, looked.now)
     return True

@@ -22,18 +22,28 @@ def issued(world: World, tx: Transaction, account: Account, kind: str, now: date
     return True
 
 
-def make(world: World, tx: Transaction, account: Account, purpose: Purpose, *, now: datetime, value: str = "") -> str | None:
+def make(
+    world: World,
+    tx: Transaction,
+    account: Account,
+    purpose: Purpose,
+    *,
+    now: datetime,
+    value: str = "",
+    length: int | None = None,
+    lifetime: timedelta | None = None,
+) -> str | None:
     """A fresh code for one purpose, the one before it being dead; None where too many were sent today.
 
     ``value`` is what the code confirms (a new address), kept sealed. Asking again while there are tries left brings no
-    more of them.
+    more of them. Length and lifetime are those of recovery, unless they are given.
     """
     before, most = tx.one_time_codes.live(account.id, purpose, now), world.policy.recovery.code_tries
     tries = before.tries if before is not None and before.tries < most else 0
     if not issued(world, tx, account, f"code:{purpose}", now):
         return None
-    code = world.vault.digits(world.policy.recovery.code_length)
-    ends = now + world.policy.recovery.code_lifetime
+    code = world.vault.digits(length or world.policy.recovery.code_length)
+    ends = now + (lifetime or world.policy.recovery.code_lifetime)
     sealed = world.vault.seal(value.encode())
     tx.one_time_codes.put(
         OneTimeCode(account.id, purpose, digest_of(world, account.id, purpose, code), now, ends, sealed, tries)

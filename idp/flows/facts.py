@@ -77,7 +77,7 @@ def turned(sign_in: SignIn, account: Account) -> SignIn:
     """The sign-in turned to the account just proved; what any other account proved, ticked and asked is left behind."""
     if sign_in.account_id == account.id:
         return sign_in
-    return replace(sign_in, account_id=account.id, proofs=(), remember=None, code_sent=False)
+    return replace(sign_in, account_id=account.id, proofs=(), remember=None, code_sent=False, capacity="")
 
 
 def with_consent(world: World, tx: Transaction, sign_in: SignIn, now: datetime) -> SignIn:

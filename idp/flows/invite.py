@@ -108,7 +108,7 @@ def _send(world: World, tx: Transaction, account: Account, client_id: str | None
     tx.invitations.put(Invitation(digest(code), account.id, now, now + lifetime, client_id))
     link = f"{world.issuer}/invitation?{urlencode({'code': code})}"
     context = {
-        "name": account.given_name,
+        "name": account.called,
         "username": account.username,
         "link": link,
         "code": code,

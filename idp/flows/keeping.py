@@ -124,7 +124,7 @@ def changed(
     code = world.vault.code()
     tx.alarms.put(Alarm(digest(code), account.id, what, before, now, now + lifetime))
     context = {
-        "name": account.given_name,
+        "name": account.called,
         "changed": what,
         "at": now.isoformat(),
         "link": f"{world.issuer}/not-me?{urlencode({'code': code})}",

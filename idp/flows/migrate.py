@@ -146,6 +146,7 @@ class _Judge:
             state=AccountState.ACTIVE,
             created_at=created or self.now,
             mobile=number,
+            email_confirmed_at=created or self.now,
             locale=fields.get("language") or self.world.languages[0],
             zone=fields.get("zone") or "UTC",
             entitlements=frozenset(fields.get("entitlements", "").split()),

@@ -58,7 +58,7 @@ def send(world: World, looked: Looked) -> Result:
         world.record(tx, now, "reactivation.asked", outcome, account=account, source=looked.visit.source, channel=step.channel)
         if code is None:
             return TooMany(looked)
-        context = {"name": account.given_name, "code": code, "expires": (now + lifetime).isoformat()}
+        context = {"name": account.called, "code": code, "expires": (now + lifetime).isoformat()}
         channel, to = ("sms", account.mobile) if step.channel == "sms" else ("mail", account.email)
         world.send(tx, now, "reactivation_code", account, context, lifetime=lifetime, channel=channel, to=to)
     # Time enough to find the letter. Of two who ask at once the second finds that a code is on its way.

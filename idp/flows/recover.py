@@ -224,7 +224,7 @@ def _complete(world: World, looked: Looked, recovering: Recovering) -> Looked | 
 def _remind(world: World, tx: Transaction, now: datetime, subject: str) -> None:
     account = tx.accounts.locked(subject) or stand_in(subject, now)
     if codes.issued(world, tx, account, "username", now):
-        context = {"name": account.given_name, "username": account.username, "link": f"{world.issuer}/sign-in"}
+        context = {"name": account.called, "username": account.username, "link": f"{world.issuer}/sign-in"}
         world.send(tx, now, "username_reminder", account, context)
 
 
@@ -235,7 +235,7 @@ def _send_code(world: World, tx: Transaction, now: datetime, subject: str, way: 
     made = codes.make(world, tx, account, Purpose.RECOVERY, now=now)
     if made is None:
         return
-    context = {"name": account.given_name, "code": made, "expires": (now + lifetime).isoformat()}
+    context = {"name": account.called, "code": made, "expires": (now + lifetime).isoformat()}
     channel, to = ("sms", account.mobile) if way == "sms_code" else ("mail", account.email)
     world.send(tx, now, "recovery_code", account, context, lifetime=lifetime, channel=channel, to=to)
 
@@ -268,7 +268,7 @@ def _send_pin(world: World, tx: Transaction, looked: Looked, pin: str, held: Cre
     tx.issuances.add(account.id, "pin", now)
     keeping.keep(world, tx, account, held, now=now, by=By(looked.visit.source, looked.aim.device))
     context = {
-        "name": account.given_name,
+        "name": account.called,
         "pin": pin,
         "must_change": held.must_change,
         "expires": held.expires_at.isoformat() if held.expires_at else None,

@@ -28,7 +28,7 @@ def ask(world: World, tx: Transaction, account: Account, due: Due, now: datetime
     ending, ahead = due.notice.ending, course(account, world.policy, accepted_at=now)
     ends = ahead.suspends_at if ending is Ending.SUSPENSION else ahead.expires_at
     context = {
-        "name": account.given_name,
+        "name": account.called,
         "username": account.username,
         "ends": ends.isoformat() if ends is not None else None,
         "last_used": ahead.since.at.isoformat(),

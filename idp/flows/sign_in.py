@@ -9,11 +9,12 @@ from idp.flows.attempt import Verdict, decoy, prove, target
 from idp.flows.facts import Looked, advance, see, turned, with_consent
 from idp.flows.keeping import By
 from idp.flows.world import World
-from idp.model import Account, Ask, Device, DeviceClass, Factor, Proof, Session, SignIn
-from idp.policies import entry, proving, sessions
+from idp.model import Account, AccountState, Ask, Device, DeviceClass, Factor, Proof, Session, SignIn
+from idp.policies import capacities, entry, proving, sessions
 from idp.policies.credentials import canonical_username
 from idp.policies.lifecycle import Standing, standing
 from idp.policies.steps import AskPin, AskUsernameAndPassword, Done, ExtraProof, GiveConsent, Step
+from idp.store import Transaction
 from idp.store.unused import Use
 from idp.vault import digest
 
@@ -76,8 +77,9 @@ def begin(world: World, ask: Ask, browser: str, held: tuple[Session, Account] | 
         # Who has to sign in anew finds the name filled in; another may be typed over it.
         ask = replace(ask, login_hint=held[1].username)
     account_id = held[1].id if held is not None and proofs else None
-    lifetime = world.policy.session.sign_in_lifetime
-    world.store.sign_ins.put(SignIn(digest(transaction), digest(browser), now, now + lifetime, ask, account_id, proofs))
+    acting = held[0].capacity if held is not None and proofs else ""
+    ends = now + world.policy.session.sign_in_lifetime
+    world.store.sign_ins.put(SignIn(digest(transaction), digest(browser), now, ends, ask, account_id, proofs, capacity=acting))
     return transaction
 
 
@@ -91,11 +93,12 @@ def password(world: World, looked: Looked, username: str, typed: str, *, remembe
         return looked
     name = canonical_username(username)
     with world.store.read() as tx:
-        account = tx.accounts.by_username(name)
+        account = _named(world, tx, name, username)
         aim = target(world, tx, account or decoy(world, name), looked.visit.source, now)
     factor = Factor.TEMPORARY if temporary.used(world, aim, typed, now) else Factor.PASSWORD
     verdict = Verdict.RIGHT if factor is Factor.TEMPORARY else prove(world, now, aim, factor, typed)
-    if verdict is not Verdict.RIGHT or account is None:
+    # Of a registration that waits for its code nothing is told but where it is confirmed: nor whether there is one.
+    if verdict is not Verdict.RIGHT or account is None or account.state is AccountState.PENDING:
         return Wrong(looked)
     theirs = replace(looked, account=account, aim=aim, sign_in=turned(looked.sign_in, account))
     return advance(world, theirs, Proof(factor, now), told="", remember=remember) or Gone()
@@ -210,6 +213,17 @@ def _moved(world: World, session: Session, now: datetime) -> Session:
     return session
 
 
+def _named(world: World, tx: Transaction, name: str, typed: str) -> Account | None:
+    """The account that a name at the sign-in page means: by email first, where policy takes it and it is one account's only.
+
+    Who chose another's address as a username is not found by it, and everybody is looked for in the same statements.
+    """
+    ways = world.policy.sign_in.identify_by
+    by_email = [one for one in tx.accounts.by_email(typed) if one.state is not AccountState.PENDING] if "email" in ways else []
+    by_username = tx.accounts.by_username(name)
+    return by_email[0] if len(by_email) == 1 else by_username
+
+
 def _proved(world: World, looked: Looked, factor: Factor, typed: str) -> Answer:
     if prove(world, looked.now, looked.aim, factor, typed) is not Verdict.RIGHT:
         # Derived anew: it may have closed the factor.
@@ -237,4 +251,6 @@ def _session(world: World, looked: Looked, session_id: str) -> Session:
     account_id = looked.sign_in.account_id or ""
     proofs = proving.still_true(looked.sign_in.proofs, looked.account) if looked.account else ()
     ends, agent = sessions.expires_at(now, now, rules), looked.visit.source.agent
-    return Session(session_id, world.vault.token(20), account_id, proofs, now, now, ends, agent=agent)
+    acting = capacities.acting(looked.account, looked.sign_in.capacity) if looked.account else None
+    capacity = acting.id if acting is not None else ""
+    return Session(session_id, world.vault.token(20), account_id, proofs, now, now, ends, agent=agent, capacity=capacity)

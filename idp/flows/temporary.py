@@ -28,7 +28,7 @@ def mail(world: World, tx: Transaction, account_id: str, *, now: datetime, names
     password, ends = world.vault.spoken(rules.bits), now + rules.lifetime
     tx.accounts.set_credential(account.id, Credential(Factor.TEMPORARY, spoken_digest(world, password), now, expires_at=ends))
     context = {
-        "name": account.given_name,
+        "name": account.called,
         "username": account.username if names_username else None,
         "password": password,
         "expires": ends.isoformat(),

@@ -27,7 +27,13 @@ READ_AT_ONCE: Final = 500
 # One transaction for several accounts: long enough to be worth its commit, short enough for a sign-in to wait out.
 DONE_AT_ONCE: Final = 10
 # Why the data of an account goes, by its state at the time.
-_GONE_FOR: Final = {AccountState.ACTIVE: "expired", AccountState.CLOSED: "closed", AccountState.INVITED: "never_came"}
+_GONE_FOR: Final = {
+    AccountState.ACTIVE: "expired",
+    AccountState.CLOSED: "closed",
+    AccountState.LEAVING: "cancelled",
+    AccountState.INVITED: "never_came",
+    AccountState.PENDING: "never_confirmed",
+}
 
 
 class Done(NamedTuple):

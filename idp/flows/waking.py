@@ -27,7 +27,7 @@ def wake(world: World, tx: Transaction, account: Account, *, now: datetime, by: 
     facts: dict[str, Any] = {"before": before, "last_sign_in": last.isoformat() if last else None}
     world.record(tx, now, "account.reactivated", "done", account=held, actor=by.actor, source=by.source, **facts)
     context = {
-        "name": held.given_name,
+        "name": held.called,
         "by": "person" if by.actor == "person" else "staff",
         "at": now.isoformat(),
         "link": f"{world.issuer}/profile",

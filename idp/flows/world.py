@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from idp.model import Account, AuditEntry, Client, Letter, Resource, Source
+from idp.model import Account, AuditEntry, Client, Customer, Letter, Resource, Source, Text
 from idp.policies.policy import Policy
 from idp.post import Numbers
 from idp.store import Store, Transaction
@@ -28,6 +28,10 @@ class World:
     channels: frozenset[str] = frozenset({"mail"})
     # What may be a mobile number, and whether it can be reached.
     numbers: Numbers = field(default_factory=Numbers)
+    # What people agree to, by name and version.
+    texts: Mapping[tuple[str, str], Text] = field(default_factory=dict)
+    # Where customer records are asked for, by the kind of reference and its key; None: in the store.
+    records: Callable[[str, str], Customer | None] | None = None
 
     def record(
         self,

@@ -4,11 +4,13 @@ Instants are aware UTC datetimes, durations are timedeltas, identifiers are opaq
 hashes or digests, and never in a ``repr``.
 """
 
-from idp.model.entry import Ask, Lost, Recovering, Session, SignIn, Source
+from idp.model.entry import Ask, Lost, Recovering, Registering, Session, SignIn, Source
 from idp.model.people import (
     Account,
     AccountState,
+    Agreed,
     Alarm,
+    Capacity,
     Changed,
     Counter,
     Credential,
@@ -23,18 +25,22 @@ from idp.model.people import (
     Purpose,
     Quiet,
     Reminder,
+    Role,
 )
 from idp.model.protocol import AuthorizationCode, Client, Grant, KeyUse, Resource, Rotation, SigningKey
-from idp.model.records import AuditEntry, Brand, Customer, Kept, Letter, Link, Period
+from idp.model.records import Agreement, AuditEntry, Brand, Customer, Kept, Letter, Link, Period, Text
 
 __all__ = [
     "Account",
     "AccountState",
+    "Agreed",
+    "Agreement",
     "Alarm",
     "Ask",
     "AuditEntry",
     "AuthorizationCode",
     "Brand",
+    "Capacity",
     "Changed",
     "Client",
     "Counter",
@@ -58,11 +64,14 @@ __all__ = [
     "Purpose",
     "Quiet",
     "Recovering",
+    "Registering",
     "Reminder",
     "Resource",
+    "Role",
     "Rotation",
     "Session",
     "SignIn",
     "SigningKey",
     "Source",
+    "Text",
 ]

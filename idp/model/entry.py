@@ -57,6 +57,20 @@ class Recovering:
 
 
 @dataclass(frozen=True, slots=True)
+class Registering:
+    """A registration that waits for its code, within the sign-in that goes on after it.
+
+    ``subject`` is the new account's id, or nobody's where nothing was made of it; what is shown is the same for both.
+    ``to`` is the address or number that the code goes to by ``channel``, as it was typed; ``sent`` counts the codes.
+    """
+
+    subject: str
+    channel: str
+    to: str = field(repr=False)
+    sent: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class SignIn:
     """A sign-in under way: facts only, the next step is derived from them at each request.
 
@@ -64,7 +78,8 @@ class SignIn:
     ``version`` guards the swap: of two answers at once, one is told to look again. ``finished``: a session came of it.
     ``told`` names the good news that the next page brings: "password_replaced", "pin_sent". ``challenge`` is what a
     passkey must sign. ``remember`` is whether "remember me" was ticked; None where it was not asked. ``code_sent``: a code to
-    reactivate by is on its way.
+    reactivate by, or for an extra proof, is on its way. ``capacity`` is the id of the one in which the person acts, "" where it
+    was not chosen.
     """
 
     id: str
@@ -82,6 +97,8 @@ class SignIn:
     challenge: str = field(default="", repr=False)
     remember: bool | None = None
     code_sent: bool = False
+    registering: Registering | None = None
+    capacity: str = ""
     version: int = 0
 
 
@@ -89,7 +106,8 @@ class SignIn:
 class Session:
     """A browser signed in. ``id`` is the digest of the cookie's value, ``public_id`` the ``sid`` that clients see.
 
-    ``agent`` is the browser's family as it says, by which the person knows it again.
+    ``agent`` is the browser's family as it says, by which the person knows it again. ``capacity`` is the id of the capacity
+    in which the person acts, "" where the account has none.
     """
 
     id: str = field(repr=False)
@@ -101,6 +119,7 @@ class Session:
     expires_at: datetime
     device: str = ""
     agent: str = ""
+    capacity: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,17 @@ class Factor(StrEnum):
 
 
 class AccountState(StrEnum):
-    """What was decided about an account. Suspension and expiry by inactivity are derived, see ``policies.lifecycle``."""
+    """What was decided about an account. Suspension and expiry by inactivity are derived, see ``policies.lifecycle``.
 
+    PENDING has registered and not confirmed yet; INVITED may come in and has not finished the first sign-in; LEAVING has
+    cancelled, and can take it back for a while.
+    """
+
+    PENDING = "pending"
     INVITED = "invited"
     ACTIVE = "active"
     BLOCKED = "blocked"
+    LEAVING = "leaving"
     CLOSED = "closed"
 
 
@@ -93,9 +99,42 @@ class Quiet:
     expired_at: datetime | None = None
 
 
+class Role(StrEnum):
+    """In which capacity a person acts: as themselves, as a business, or on behalf of one."""
+
+    CONSUMER = "consumer"
+    BUSINESS = "business"
+    ON_BEHALF = "on_behalf"
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """One of the capacities in which an account may act. ``id`` is opaque and means nothing outside the account.
+
+    ``reference`` is the billing account number behind it, sealed by the vault, or empty; ``organisation`` is for whom.
+    """
+
+    id: str
+    role: Role
+    organisation: str = ""
+    reference: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What a person answered last to a text: to the terms, or to a purpose that was asked yes or no."""
+
+    to: str
+    version: str
+    given: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person's access. ``id`` is the OpenID Connect subject and is never used again; the username never changes."""
+    """A person's access. ``id`` is the OpenID Connect subject and is never used again; the username never changes.
+
+    ``email`` is "" where none was given; ``email_confirmed_at`` is when something sent to it came back, None where it has not.
+    """
 
     id: str
     username: str
@@ -121,6 +160,9 @@ class Account:
     last_refresh_at: datetime | None = None
     last_step_up_at: datetime | None = None
     quiet: Quiet = Quiet()
+    email_confirmed_at: datetime | None = None
+    capacities: tuple[Capacity, ...] = ()
+    agreed: tuple[Agreed, ...] = ()
 
     def credential(self, factor: Factor) -> Credential | None:
         """The account's credential for ``factor``, or None where it has not been chosen yet."""
@@ -130,6 +172,15 @@ class Account:
     def full_name(self) -> str:
         """Given and family name as they are shown to the person."""
         return f"{self.given_name} {self.family_name}".strip()
+
+    @property
+    def called(self) -> str:
+        """How letters address the person: the given name, or the username of whoever gave none."""
+        return self.given_name or self.username
+
+    def answer_to(self, text: str) -> Agreed | None:
+        """What the person answered last to a text, whichever version of it."""
+        return next((one for one in self.agreed if one.to == text), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +242,8 @@ class Purpose(StrEnum):
     TOTP = "totp"
     PASSKEY = "passkey"
     REACTIVATION = "reactivation"
+    REGISTRATION = "registration"
+    EXTRA = "extra"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ class Grant:
     sid: str | None = None
     claims: tuple[str, ...] = ()
     revoked_at: datetime | None = None
+    # The id of the capacity in which the person acts.
+    capacity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class Resource:
     """A resource server, named by the audience of its tokens (``identifier``, RFC 8707).
 
     ``scopes`` maps a scope to the entitlement an account needs for it, or to "" where every account may have it.
+    ``account_number``: its tokens, and no others, name the billing account in whose capacity the person acts.
     """
 
     name: str
@@ -125,3 +128,4 @@ class Resource:
     scopes: Mapping[str, str]
     token_lifetime: timedelta
     acr: str = "pwd"
+    account_number: bool = False

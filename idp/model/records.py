@@ -51,6 +51,7 @@ class Kept(StrEnum):
     ISSUANCES = "issuances"
     FORMER_CREDENTIALS = "former_credentials"
     CLOSED_ACCOUNTS = "closed_accounts"
+    CANCELLED_ACCOUNTS = "cancelled_accounts"
     EXPIRED_ACCOUNTS = "expired_accounts"
     UNCONFIRMED_ACCOUNTS = "unconfirmed_accounts"
     GRANTS = "grants"
@@ -102,6 +103,29 @@ class Customer:
     given_name: str = ""
     family_name: str = ""
     organisation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that people agree to, in one of its versions: its words and, where there is more to read, where, by language."""
+
+    name: str
+    version: str
+    words: Mapping[str, str]
+    href: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One answer to a text, as it is kept for good: which version, in which language, and the digest of the words shown."""
+
+    account_id: str
+    to: str
+    version: str
+    given: bool
+    locale: str
+    digest: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

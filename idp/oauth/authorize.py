@@ -128,7 +128,8 @@ class Authorization:
     def _next(self, ask: Ask, held: Held | None, now: datetime) -> Step:
         proofs: tuple[Proof, ...] = held[0].proofs if held is not None else ()
         account = held[1] if held is not None else None
-        seen = SignIn("", "", now, now, ask, account.id if account else None, proofs)
+        acting = held[0].capacity if held is not None else ""
+        seen = SignIn("", "", now, now, ask, account.id if account else None, proofs, capacity=acting)
         return entry.next_step(seen, account, self.world.policy, now)
 
     def _answer(self, asking: Asking, session: Session, account: Account, proofs: tuple[Proof, ...]) -> Response:

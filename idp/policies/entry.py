@@ -10,21 +10,27 @@ from datetime import datetime
 from typing import assert_never
 
 from idp.model import Account, Ask, Counter, Credential, Factor, Lost, Proof, SignIn
-from idp.policies import lockout, proving, recovery
+from idp.policies import agreeing, capacities, lockout, proving, recovery, registration
 from idp.policies.credentials import must_replace
-from idp.policies.lifecycle import FACTOR_OF, Standing, required_pieces, standing
-from idp.policies.policy import Piece, Policy, Proving
+from idp.policies.joining import Piece
+from idp.policies.lifecycle import FACTOR_OF, Standing, leaves_at, required_pieces, standing
+from idp.policies.policy import Policy, Proving
 from idp.policies.steps import (
+    AcceptTerms,
+    AnswerPurposes,
     AskPin,
     AskSecondFactor,
     AskUsernameAndPassword,
+    ChooseCapacity,
     ChoosePassword,
     ChooseQuestion,
     CreatePin,
     Done,
     EnrolSecondFactor,
     ExtraProof,
+    ExtraProofByCode,
     GiveConsent,
+    KeepAccount,
     Reactivate,
     ReactivateByCode,
     Refusal,
@@ -64,8 +70,11 @@ def next_step(
 ) -> Step:
     """The step that comes next at ``now``. ``counters`` are those of the account for the device at hand.
 
-    While a recovery is under way nothing else is asked; a forgotten PIN is recovered only behind a correct password.
+    While a recovery is under way nothing else is asked, nor while a registration waits for its code; a forgotten PIN is
+    recovered only behind a correct password.
     """
+    if sign_in.registering is not None:
+        return registration.next_step(sign_in.registering, policy)
     counters = tuple(counters)
     sign_in = _since_closed(sign_in, counters)
     recovering = sign_in.recovering
@@ -113,6 +122,7 @@ def _person(facts: Facts) -> Step | None:
 
 
 _SHUT = {
+    Standing.PENDING: Refusal.PENDING,
     Standing.BLOCKED: Refusal.BLOCKED,
     Standing.EXPIRED: Refusal.EXPIRED,
     Standing.CLOSED: Refusal.CLOSED,
@@ -217,6 +227,31 @@ def _woken(facts: Facts) -> bool:
     return bool(waking) and any(facts.proved(factor) for factor in (*waking, Factor.RECOVERY_CODE))
 
 
+def _keep(facts: Facts) -> Step | None:
+    """Who cancelled everything is asked whether to take it back, behind every proof of a sign-in."""
+    until = leaves_at(facts.account, facts.policy)
+    if until is None:
+        return None
+    return KeepAccount(until) if facts.now < until else Refused(Refusal.CLOSED)
+
+
+def _terms(facts: Facts) -> Step | None:
+    version = agreeing.unseen_terms(facts.account, facts.policy)
+    return AcceptTerms(version, facts.policy.consent.terms == "accept") if version is not None else None
+
+
+def _purposes(facts: Facts) -> Step | None:
+    unanswered = agreeing.unanswered(facts.account, facts.policy)
+    return AnswerPurposes(unanswered) if unanswered else None
+
+
+def _capacity(facts: Facts) -> Step | None:
+    """Who may act in several capacities says in which; who has one acts in that."""
+    if capacities.settled(facts.account, facts.sign_in.capacity):
+        return None
+    return ChooseCapacity(tuple(one.id for one in facts.account.capacities))
+
+
 def _level(facts: Facts) -> Step | None:
     """The level the client needs (RFC 9470): ask for the missing proof, refuse what cannot be met, never give less."""
     ask = facts.sign_in.ask
@@ -225,10 +260,30 @@ def _level(facts: Facts) -> Step | None:
         return Refused(Refusal.UNMET) if ask.acr_essential and ask.acr else None
     if proving.reaches(proving.acr(facts.proofs, facts.policy, facts.now), wanted):
         return None
-    question = _question(facts)
-    if wanted == "extra" and question is not None and proving.can_reach(facts.account, wanted, facts.policy):
-        return facts.closed(Factor.ANSWER) or ExtraProof(question)
+    if wanted == "extra":
+        for way in facts.policy.step_up.extra_by:
+            step = _extra(way, facts)
+            if step is not None:
+                return step
     return Refused(Refusal.UNMET) if ask.acr_essential else None
+
+
+def _extra(way: Proving, facts: Facts) -> Step | None:
+    """The step that asks for one of the proofs beyond the sign-in; None where the person does not have it."""
+    account, length, sent = facts.account, facts.policy.recovery.code_length, facts.sign_in.code_sent
+    if way not in proving.extra_ways(account, facts.policy):
+        return None
+    match way:
+        case "answer":
+            return facts.closed(Factor.ANSWER) or ExtraProof(_question(facts) or "")
+        case "email_code":
+            return ExtraProofByCode("email", length, sent)
+        case "sms_code":
+            return ExtraProofByCode("sms", length, sent)
+        case "totp" | "passkey":
+            return None
+        case _:
+            assert_never(way)
 
 
 def _consent(facts: Facts) -> Step | None:
@@ -248,6 +303,10 @@ WALK: tuple[Callable[[Facts], Step | None], ...] = (
     _replace_pin,
     _second_factor,
     _reactivate,
+    _keep,
+    _terms,
+    _purposes,
+    _capacity,
     _level,
     _consent,
 )

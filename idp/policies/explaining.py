@@ -24,8 +24,9 @@ from idp.policies.inactivity import (
     next_due,
     took_effect,
 )
+from idp.policies.joining import Piece
 from idp.policies.lifecycle import Standing, missing_pieces, standing
-from idp.policies.policy import Piece, Policy
+from idp.policies.policy import Policy
 
 _IN_ORDER = list(Factor)
 # What is typed and therefore counted, also before the first failure.
@@ -36,7 +37,9 @@ _KEYS: dict[Standing, tuple[str, ...]] = {
     Standing.SUSPENDED: ("inactivity.suspend_after", "inactivity.reactivate_by", "inactivity.expire_after"),
     Standing.EXPIRED: ("inactivity.expire_after", "inactivity.purge_after"),
     Standing.INVITED: ("registration.invitation_lifetime", "registration.enrolment", "registration.purge_unconfirmed_after"),
+    Standing.PENDING: ("registration.confirm_by", "registration.code_lifetime", "registration.purge_unconfirmed_after"),
     Standing.BLOCKED: (),
+    Standing.LEAVING: ("leaving.grace",),
     Standing.CLOSED: ("retention.closed_accounts",),
 }
 
@@ -58,6 +61,8 @@ class Event(StrEnum):
 
 _GOES = {
     AccountState.INVITED: "registration.purge_unconfirmed_after",
+    AccountState.PENDING: "registration.purge_unconfirmed_after",
+    AccountState.LEAVING: "leaving.grace",
     AccountState.CLOSED: "retention.closed_accounts",
 }
 _REMINDS = {
@@ -242,7 +247,9 @@ def _why(account: Account, counters: Iterable[Counter], policy: Policy, found: S
         Standing.SUSPENDED: ends.suspends_at,
         Standing.EXPIRED: ends.expires_at,
         Standing.INVITED: account.created_at,
+        Standing.PENDING: account.created_at,
         Standing.BLOCKED: account.state_at,
+        Standing.LEAVING: account.state_at,
         Standing.CLOSED: account.state_at,
     }
     keys = _KEYS[found]

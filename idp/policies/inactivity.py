@@ -227,7 +227,9 @@ def watched_after(policy: Policy) -> dict[AccountState, timedelta]:
         if after is not None
     ]
     watched = {
+        AccountState.PENDING: policy.registration.purge_unconfirmed_after,
         AccountState.INVITED: policy.registration.purge_unconfirmed_after,
+        AccountState.LEAVING: policy.leaving.grace,
         AccountState.CLOSED: policy.retention.closed_accounts,
     }
     return watched | ({AccountState.ACTIVE: min(spans)} if spans else {})
@@ -239,7 +241,7 @@ def worth_noting(last: datetime | None, now: datetime) -> bool:
 
 
 def gone_at(account: Account, policy: Policy) -> datetime | None:
-    """When an account goes that the clock of inactivity does not run for: one closed, or one to which nobody ever came."""
+    """When an account goes that the clock of inactivity does not run for: closed, cancelled, or never come to."""
     after = None if account.state is AccountState.ACTIVE else watched_after(policy).get(account.state)
     return (account.state_at or account.created_at) + after if after is not None else None
 

@@ -2,39 +2,23 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import date, timedelta
 
+from idp.policies import judgement_of_joining as joining
+from idp.policies.finding import RATE, Finding, key_list, quoted, written
 from idp.policies.policy import Policy, Proving, RecoveryMethod
 
-_RATE = re.compile(r"([1-9][0-9]{0,5})/(second|minute|hour|day)", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_KEY = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _SHORTEST_CODE = 6
 _SHORT_CODE_TRIES = 3
 _PIECES = {"pin": ("pin.enabled", "PIN"), "question": ("security_question.enabled", "security question")}
-_CHANNELS: dict[str, tuple[str, ...]] = {"email": ("email",), "sms": ("mobile", "number", "phone")}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A contradiction at ``key``; ``also`` names the other keys it is between."""
-
-    key: str
-    what: str
-    remedy: str
-    also: tuple[str, ...] = ()
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Every key the contradiction is between, its own first."""
-        return (self.key, *self.also)
 
 
 def contradictions(policy: Policy) -> list[Finding]:
     """Every contradiction of ``policy`` with itself, in the order of its sections; none where it can be lived by."""
     judges = (_credentials, _lockout, _inactivity, _reactivation, _reminders, _session, _recovery, _answers, _codes, _enrolment)
-    more = (_registration, _second_factor, _step_up, _consent, _rate_limits, _tokens)
+    more = (joining.registration, joining.consent, _second_factor, _step_up, _rate_limits, _tokens)
     return [finding for judge in (*judges, *more) for finding in judge(policy)]
 
 
@@ -60,7 +44,7 @@ def _credentials(policy: Policy) -> Iterator[Finding]:
             "List at least one, or set security_question.enabled to false.",
         )
         yield Finding(key, what, remedy, ("security_question.enabled",))
-    yield from _key_list("security_question.questions", question.questions)
+    yield from key_list("security_question.questions", question.questions)
 
 
 def _lockout(policy: Policy) -> Iterator[Finding]:
@@ -79,7 +63,9 @@ def _lockout(policy: Policy) -> Iterator[Finding]:
 def _inactivity(policy: Policy) -> Iterator[Finding]:
     rules = policy.inactivity
     if rules.suspend_after is not None and rules.expire_after is not None and rules.expire_after <= rules.suspend_after:
-        what = f"{_span(rules.expire_after)} is not longer than the {_span(rules.suspend_after)} of inactivity.suspend_after"
+        what = (
+            f"{written(rules.expire_after)} is not longer than the {written(rules.suspend_after)} of inactivity.suspend_after"
+        )
         remedy = "Raise it, or lower inactivity.suspend_after."
         yield Finding("inactivity.expire_after", what, remedy, ("inactivity.suspend_after",))
     if rules.in_force_since and not _is_date(rules.in_force_since):
@@ -114,8 +100,8 @@ def _reminders(policy: Policy) -> Iterator[Finding]:
             continue
         for reminder in reminders:
             if not timedelta(0) < reminder < after:
-                what = f"a reminder {_span(reminder)} ahead does not fall within the {_span(after)} of {limit}"
-                yield Finding(key, what, f"Keep each reminder longer than nothing and shorter than {_span(after)}.", (limit,))
+                what = f"a reminder {written(reminder)} ahead does not fall within the {written(after)} of {limit}"
+                yield Finding(key, what, f"Keep each reminder longer than nothing and shorter than {written(after)}.", (limit,))
         if len(set(reminders)) < len(reminders):
             yield Finding(key, "a reminder is listed twice", "Keep one of the two.")
         if rules.require_reminders and not reminders:
@@ -127,10 +113,10 @@ def _reminders(policy: Policy) -> Iterator[Finding]:
 def _session(policy: Policy) -> Iterator[Finding]:
     session = policy.session
     if session.idle > session.absolute:
-        what = f"{_span(session.idle)} is longer than the {_span(session.absolute)} of session.absolute"
+        what = f"{written(session.idle)} is longer than the {written(session.absolute)} of session.absolute"
         yield Finding("session.idle", what, "Lower it, or raise session.absolute.", ("session.absolute",))
     if session.warn_before >= session.idle:
-        what = f"{_span(session.warn_before)} is not shorter than the {_span(session.idle)} of session.idle"
+        what = f"{written(session.warn_before)} is not shorter than the {written(session.idle)} of session.idle"
         yield Finding("session.warn_before", what, "Lower it, or raise session.idle.", ("session.idle",))
     if session.remember_me == "password_on_known_device":
         what = "a device in the place of a password is not offered: the rest of the sign-in would reach no level alone"
@@ -153,7 +139,7 @@ def _recovery(policy: Policy) -> Iterator[Finding]:
             yield Finding(f"{key}.identify_by", "nothing identifies the person", 'List at least "email" or "username".')
         if method.then not in allowed:
             what = f'"{method.then}" does not recover a {name}'
-            yield Finding(f"{key}.then", what, f"Write {' or '.join(_quoted(end) for end in sorted(allowed))}.")
+            yield Finding(f"{key}.then", what, f"Write {' or '.join(quoted(end) for end in sorted(allowed))}.")
         if name == "username" and method.prove_by:
             what = "a reminder asks for no proof: it goes to the registered address, and says no more than the username"
             yield Finding(f"{key}.prove_by", what, "Write an empty list.")
@@ -203,45 +189,14 @@ def _enrolment(policy: Policy) -> Iterator[Finding]:
     enabled = {"pin": policy.pin.enabled, "question": policy.security_question.enabled}
     for piece, on in enabled.items():
         switch, name = _PIECES[piece]
-        if on and piece not in pieces:
+        # A question may also be chosen later, in My Profile; a PIN is asked at every sign-in.
+        if on and piece == "pin" and piece not in pieces:
             remedy = f'Add "{piece}", or set {switch} to false.'
             yield Finding(key, f"the {name} is enabled but nobody is asked to choose one", remedy, (switch,))
         if not on and piece in pieces:
             yield Finding(
                 key, f'the piece "{piece}" is listed but {switch} is false', f"Remove it, or set {switch} to true.", (switch,)
             )
-
-
-def _registration(policy: Policy) -> Iterator[Finding]:
-    rules = policy.registration
-    yield from _key_list("registration.fields", rules.fields)
-    yield from _key_list("registration.match_customer", rules.match_customer)
-    if rules.purge_unconfirmed_after < rules.invitation_lifetime:
-        what = f"an invited account is purged before its link ends, after {_span(rules.invitation_lifetime)}"
-        remedy = "Raise it to registration.invitation_lifetime or more."
-        yield Finding("registration.purge_unconfirmed_after", what, remedy, ("registration.invitation_lifetime",))
-    if not rules.open:
-        for name in ("match_customer", "fields"):
-            if getattr(rules, name):
-                what = f"registration.{name} is set but nobody can register"
-                yield Finding(
-                    f"registration.{name}", what, "Remove it, or set registration.open to true.", ("registration.open",)
-                )
-        return
-    for field in sorted(set(rules.match_customer) - set(rules.fields)):
-        what = f"{_quoted(field)} must match the customer records but is not asked"
-        yield Finding(
-            "registration.match_customer", what, f"Add {_quoted(field)} to registration.fields.", ("registration.fields",)
-        )
-    for channel in rules.confirm_by:
-        if rules.fields and not set(_CHANNELS[channel]) & set(rules.fields):
-            what = f"a code goes by {channel} but {_quoted(_CHANNELS[channel][0])} is not asked"
-            remedy = f"Add {_quoted(_CHANNELS[channel][0])} to registration.fields."
-            yield Finding("registration.confirm_by", what, remedy, ("registration.fields",))
-    if rules.purge_unconfirmed_after < rules.code_lifetime:
-        what = "an account is purged before its confirmation code ends"
-        remedy = "Raise it to registration.code_lifetime or more."
-        yield Finding("registration.purge_unconfirmed_after", what, remedy, ("registration.code_lifetime",))
 
 
 def _second_factor(policy: Policy) -> Iterator[Finding]:
@@ -268,21 +223,11 @@ def _step_up(policy: Policy) -> Iterator[Finding]:
         yield Finding(key, '"extra" can\'t be reached: step_up.extra_by is empty', "List a proof there.", ("step_up.extra_by",))
 
 
-def _consent(policy: Policy) -> Iterator[Finding]:
-    consent = policy.consent
-    yield from _key_list("consent.purposes", consent.purposes)
-    if consent.terms != "off" and not consent.terms_version:
-        what = f'terms are "{consent.terms}" but have no version'
-        yield Finding(
-            "consent.terms_version", what, 'Name the version in force, or set consent.terms to "off".', ("consent.terms",)
-        )
-
-
 def _rate_limits(policy: Policy) -> Iterator[Finding]:
     for field in fields(policy.rate_limits):
         text = getattr(policy.rate_limits, field.name)
-        if not _RATE.fullmatch(text):
-            what = f"{_quoted(text[:40])} is not a rate"
+        if not RATE.fullmatch(text):
+            what = f"{quoted(text[:40])} is not a rate"
             yield Finding(
                 f"rate_limits.{field.name}", what, 'Write a number and a unit: "20/minute" (second, minute, hour or day).'
             )
@@ -294,17 +239,8 @@ def _tokens(policy: Policy) -> Iterator[Finding]:
     for shorter, longer in pairs:
         inner, outer = getattr(tokens, shorter), getattr(tokens, longer)
         if inner > outer:
-            what = f"{_span(inner)} is longer than the {_span(outer)} of tokens.{longer}"
+            what = f"{written(inner)} is longer than the {written(outer)} of tokens.{longer}"
             yield Finding(f"tokens.{shorter}", what, f"Lower it, or raise tokens.{longer}.", (f"tokens.{longer}",))
-
-
-def _key_list(key: str, names: Sequence[str]) -> Iterator[Finding]:
-    """Lists of keys: each a lower-case word, none twice."""
-    for name in names:
-        if not _KEY.fullmatch(name):
-            yield Finding(key, f"{_quoted(name[:40])} is not a key", 'Write lower-case words joined by "_".')
-    if len(set(names)) < len(names):
-        yield Finding(key, "a key is listed twice", "Keep one of the two.")
 
 
 def _is_date(text: str) -> bool:
@@ -312,15 +248,3 @@ def _is_date(text: str) -> bool:
         return bool(_DATE.fullmatch(text)) and bool(date.fromisoformat(text))
     except ValueError:
         return False
-
-
-def _quoted(text: str) -> str:
-    return '"' + "".join(letter if letter.isprintable() else "?" for letter in text) + '"'
-
-
-def _span(span: timedelta) -> str:
-    """A duration in the unit it is written in."""
-    for unit, size in (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("m", timedelta(minutes=1))):
-        if span and not span % size:
-            return f"{span // size}{unit}"
-    return f"{span // timedelta(seconds=1)}s"

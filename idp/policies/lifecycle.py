@@ -5,23 +5,28 @@ from enum import StrEnum
 
 from idp.model import Account, AccountState, Factor
 from idp.policies.inactivity import counts_from, course
-from idp.policies.policy import Inactivity, Piece, Policy
+from idp.policies.joining import Piece
+from idp.policies.policy import Inactivity, Policy
 
 
 class Standing(StrEnum):
     """What an account may do: only ACTIVE ever gets a session or a token."""
 
     ACTIVE = "active"
+    PENDING = "pending"
     INVITED = "invited"
     BLOCKED = "blocked"
     SUSPENDED = "suspended"
     EXPIRED = "expired"
+    LEAVING = "leaving"
     CLOSED = "closed"
 
 
 _DECIDED = {
+    AccountState.PENDING: Standing.PENDING,
     AccountState.INVITED: Standing.INVITED,
     AccountState.BLOCKED: Standing.BLOCKED,
+    AccountState.LEAVING: Standing.LEAVING,
     AccountState.CLOSED: Standing.CLOSED,
 }
 
@@ -39,6 +44,13 @@ def standing(account: Account, policy: Policy, now: datetime) -> Standing:
     if ahead.suspends_at is not None and now >= ahead.suspends_at:
         return Standing.SUSPENDED
     return Standing.ACTIVE
+
+
+def leaves_at(account: Account, policy: Policy) -> datetime | None:
+    """Until when a person who cancelled everything can take it back; None where they have not."""
+    if account.state is not AccountState.LEAVING:
+        return None
+    return (account.state_at or account.created_at) + policy.leaving.grace
 
 
 def _may_have_ended(account: Account, rules: Inactivity, now: datetime) -> bool:

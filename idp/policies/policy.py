@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Literal
 
 from idp.model import Period
+from idp.policies.joining import Consent, Leaving, Naming, Registration
 from idp.policies.rule import DAYS, HOURS, MINUTES, rule
 from idp.policies.terms import RateLimits, Retention, Tokens
 
 Proving = Literal["answer", "email_code", "sms_code", "totp", "passkey"]
-Piece = Literal["password", "pin", "question"]
 Activity = Literal["sign_in", "refresh", "step_up"]
 Level = Literal["pwd", "pwd+pin", "extra", "mfa"]
 
@@ -187,25 +187,6 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
-    """Who may open an account, what is asked, and in which order the first sign-in goes."""
-
-    open: bool = rule(False, "Whether people may register by themselves.")
-    invitation_lifetime: timedelta = rule(
-        72 * HOURS, "How long an invitation's one-time link works.", floor=1 * HOURS, ceiling=30 * DAYS
-    )
-    enrolment: tuple[Piece, ...] = rule(
-        ("password", "pin", "question"),
-        "The pieces of the first sign-in, in their order; all must be done before any token is issued.",
-    )
-    fields: tuple[str, ...] = rule((), "Fields asked at registration, in their order.")
-    match_customer: tuple[str, ...] = rule((), "Fields that must all match the operator's customer records.")
-    confirm_by: tuple[Literal["email", "sms"], ...] = rule(("email",), "Channels of which one must be confirmed by a code.")
-    code_lifetime: timedelta = rule(24 * HOURS, "How long a confirmation code works.", floor=5 * MINUTES, ceiling=7 * DAYS)
-    purge_unconfirmed_after: timedelta = rule(30 * DAYS, "When an account never confirmed is purged.", floor=1 * DAYS)
-
-
-@dataclass(frozen=True, slots=True)
 class RecoveryMethod:
     """One way back: whether it is open, what it identifies by and what it must be proved with."""
 
@@ -291,18 +272,6 @@ class StepUp:
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
-    """What people are asked to agree to."""
-
-    purposes: tuple[str, ...] = rule((), "Purposes asked yes or no, by key; none is ever pre-ticked.")
-    terms: Literal["accept", "notice", "off"] = rule("off", "What a new version of the terms demands at the next sign-in.")
-    terms_version: str = rule("", "Version of the terms in force.")
-    client_consent_lifetime: timedelta = rule(
-        365 * DAYS, "How long a consent given to a third-party client is remembered.", floor=1 * DAYS
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Policy:
     """One portal's law, whole. ``digest`` names it in every audit record.
 
@@ -319,12 +288,14 @@ class Policy:
     temporary_password: TemporaryPassword = field(default_factory=TemporaryPassword)
     inactivity: Inactivity = field(default_factory=Inactivity)
     session: Session = field(default_factory=Session)
+    sign_in: Naming = field(default_factory=Naming)
     recovery: Recovery = field(default_factory=Recovery)
     registration: Registration = field(default_factory=Registration)
     change: Change = field(default_factory=Change)
     second_factor: SecondFactor = field(default_factory=SecondFactor)
     step_up: StepUp = field(default_factory=StepUp)
     consent: Consent = field(default_factory=Consent)
+    leaving: Leaving = field(default_factory=Leaving)
     retention: Retention = field(default_factory=Retention)
     rate_limits: RateLimits = field(default_factory=RateLimits)
     tokens: Tokens = field(default_factory=Tokens)

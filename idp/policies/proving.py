@@ -102,6 +102,21 @@ def wanted_level(acceptable: Iterable[str]) -> Level | None:
     return known[0] if known else None
 
 
+def extra_ways(account: Account, policy: Policy) -> tuple[Proving, ...]:
+    """The proofs beyond the sign-in that the account holds, of those that policy takes, in its order.
+
+    A code goes only where one came back from before, or who registered with another's address would prove nothing.
+    """
+    held = {
+        "answer": account.credential(Factor.ANSWER) is not None,
+        "email_code": bool(account.email) and account.email_confirmed_at is not None,
+        "sms_code": account.mobile is not None,
+        "totp": account.credential(Factor.TOTP) is not None,
+        "passkey": account.credential(Factor.PASSKEY) is not None,
+    }
+    return tuple(way for way in policy.step_up.extra_by if held[way])
+
+
 def can_reach(account: Account, level: Level, policy: Policy) -> bool:
     """Whether the account holds what the level takes."""
     if level == "pwd":
@@ -109,5 +124,5 @@ def can_reach(account: Account, level: Level, policy: Policy) -> bool:
     if level == "pwd+pin":
         return policy.pin.enabled
     if level == "extra":
-        return "answer" in policy.step_up.extra_by and account.credential(Factor.ANSWER) is not None
+        return bool(extra_ways(account, policy))
     return account.credential(Factor.TOTP) is not None or account.credential(Factor.PASSKEY) is not None

@@ -42,6 +42,7 @@ RULES: Final[Mapping[Kept, Rule]] = {
     Kept.ISSUANCES: Rule(Takes.PERIOD, ("retention.attempts",)),
     Kept.FORMER_CREDENTIALS: Rule(Takes.PERIOD, ("retention.former_credentials",)),
     Kept.CLOSED_ACCOUNTS: Rule(Takes.UPKEEP, ("retention.closed_accounts",)),
+    Kept.CANCELLED_ACCOUNTS: Rule(Takes.UPKEEP, ("leaving.grace",)),
     Kept.EXPIRED_ACCOUNTS: Rule(Takes.UPKEEP, ("inactivity.purge_after",)),
     Kept.UNCONFIRMED_ACCOUNTS: Rule(Takes.UPKEEP, ("registration.purge_unconfirmed_after",)),
     Kept.GRANTS: Rule(Takes.PERIOD, ("retention.grants",)),

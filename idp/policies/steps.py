@@ -10,6 +10,7 @@ from idp.model import Lost, Proof
 class Refusal(StrEnum):
     """Why a sign-in ends without a session. Told only after a correct credential."""
 
+    PENDING = "pending"  # registered, not confirmed yet
     BLOCKED = "blocked"  # by staff
     SUSPENDED = "suspended"  # by inactivity, and policy names no proof this person has
     EXPIRED = "expired"  # by inactivity, past self-reactivation
@@ -103,6 +104,57 @@ class ExtraProof:
 
 
 @dataclass(frozen=True, slots=True)
+class ExtraProofByCode:
+    """The same, by a code sent by "email" or "sms"; it goes out when the person asks for it, which ``sent`` tells."""
+
+    channel: str
+    length: int
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmRegistration:
+    """A registration waits for the code that was sent ``to`` an address or number by ``channel`` ("email" or "sms").
+
+    ``again``: another may be asked for. The page is the same where nothing was registered and nothing sent.
+    """
+
+    channel: str
+    to: str
+    length: int
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAccount:
+    """The person has cancelled everything, and may take it back until the data goes."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptTerms:
+    """A version of the terms that the person has not seen: to be accepted, or to be taken notice of (``must`` is False)."""
+
+    version: str
+    must: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPurposes:
+    """Purposes, by key, that the person has not answered in the version in force: yes or no to each."""
+
+    purposes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseCapacity:
+    """The person may act in several capacities: which one, by id."""
+
+    capacities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerToRecover:
     """Recovery: the security question of whoever was named, or one that a person of that name might have."""
 
@@ -173,6 +225,7 @@ class Done:
     proofs: tuple[Proof, ...]
 
 
+JoiningStep = ConfirmRegistration | KeepAccount | AcceptTerms | AnswerPurposes | ChooseCapacity
 RecoveryStep = AnswerToRecover | EnterCode | ResetByCode | MailSent
 Step = (
     AskUsernameAndPassword
@@ -185,6 +238,8 @@ Step = (
     | Reactivate
     | ReactivateByCode
     | ExtraProof
+    | ExtraProofByCode
+    | JoiningStep
     | RecoveryStep
     | AskSecondFactor
     | EnrolSecondFactor

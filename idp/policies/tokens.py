@@ -306,7 +306,7 @@ _READINGS: Mapping[str, Callable[[Account], str | bool | None]] = {
     "locale": lambda account: account.locale,
     "zoneinfo": lambda account: account.zone,
     "email": lambda account: account.email,
-    "email_verified": lambda _account: True,
+    "email_verified": lambda account: account.email_confirmed_at is not None if account.email else None,
     "phone_number": lambda account: account.mobile,
     "phone_number_verified": lambda account: True if account.mobile else None,
 }

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from idp.policies.judgement import Finding, contradictions
+from idp.policies.finding import Finding
+from idp.policies.judgement import contradictions
 from idp.policies.policy import Policy
 from idp.settings.document import Document, read_document
 from idp.settings.problems import ConfigurationError, Problem

@@ -43,8 +43,9 @@ _KINDS_OF_DATA: Mapping[Kept, tuple[str, str]] = {
     Kept.ISSUANCES: ("When codes and letters were asked for", "that moment"),
     Kept.FORMER_CREDENTIALS: ("Hashes of former passwords and PINs", "when they were replaced"),
     Kept.CLOSED_ACCOUNTS: ("Closed accounts, with all personal data", "when they were closed"),
+    Kept.CANCELLED_ACCOUNTS: ("Accounts that their person cancelled, with all personal data", "the cancellation"),
     Kept.EXPIRED_ACCOUNTS: ("Expired accounts, with all personal data", "the expiry"),
-    Kept.UNCONFIRMED_ACCOUNTS: ("Accounts that nobody ever came to", "when they were made"),
+    Kept.UNCONFIRMED_ACCOUNTS: ("Accounts that nobody ever came to or confirmed", "when they were made"),
     Kept.GRANTS: ("What clients were granted", "when it expired or was revoked"),
     Kept.INVITATIONS: ("Invitations", "the end of the link"),
     Kept.ONE_TIME_CODES: ("Mailed and texted codes", "the end of the code"),
@@ -147,7 +148,7 @@ def _kind(hint: Any) -> str:
         inner = arguments[0]
         of = _kind(inner) if get_origin(inner) is Literal else {timedelta: "durations"}.get(inner, "texts")
         return f"a list of {of.removeprefix('one of ')}"
-    return _KINDS[hint]
+    return _KINDS.get(hint) or "a table of texts by key"
 
 
 def _row(entry: Entry) -> str:

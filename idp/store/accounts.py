@@ -8,7 +8,17 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from idp.model import Account, AccountState, Credential, Factor
-from idp.store.codec import decode, encode, quiet_document, quiet_from, storable
+from idp.store.codec import (
+    agreed_document,
+    agreed_from,
+    capacities_document,
+    capacities_from,
+    decode,
+    encode,
+    quiet_document,
+    quiet_from,
+    storable,
+)
 from idp.store.errors import Taken
 from idp.store.somebody import of_someone
 from idp.store.statements import Repository, Statement, conflicting
@@ -37,6 +47,9 @@ ACCOUNT_COLUMNS = (
     _a.last_refresh_at,
     _a.last_step_up_at,
     _a.quiet,
+    _a.email_confirmed_at,
+    _a.capacities,
+    _a.agreed,
 )
 _WIDTH = len(ACCOUNT_COLUMNS)
 CREDENTIAL_COLUMNS = (_c.factor, _c.hash, _c.set_at, _c.must_change, _c.question, _c.expires_at, _c.last_step)
@@ -102,18 +115,18 @@ _LOCK = Statement(select(_a.id).where(_a.id == bindparam("id")).with_for_update(
 _REHASH = Statement(update(credentials).where(_this_one, _c.hash == bindparam("old")).values(hash=bindparam("new")))
 
 
-def _setting(**columns: str) -> Statement:
+def setting(**columns: str) -> Statement:
     """An UPDATE of one account's columns to the bound values named."""
     changes = {name: bindparam(bound, type_=accounts.c[name].type) for name, bound in columns.items()}
     return Statement(update(accounts).where(_a.id == bindparam("account")).values(changes))
 
 
-_SET_STATE = _setting(state="to", state_at="now", quiet_since="now", quiet="nothing")
-_ENROLLED = _setting(state="to", state_at="now", enrolled_at="now", quiet_since="now", quiet="nothing")
-_SET_EMAIL = _setting(email="to", email_key="key")
-_SET_MOBILE = _setting(mobile="to")
-_REACTIVATED = _setting(reactivated_at="now", quiet_since="now", quiet="nothing")
-_VALID_FROM = _setting(sessions_valid_from="now")
+_SET_STATE = setting(state="to", state_at="now", quiet_since="now", quiet="nothing")
+_ENROLLED = setting(state="to", state_at="now", enrolled_at="now", quiet_since="now", quiet="nothing")
+_SET_EMAIL = setting(email="to", email_key="key", email_confirmed_at="now")
+_SET_MOBILE = setting(mobile="to")
+_REACTIVATED = setting(reactivated_at="now", quiet_since="now", quiet="nothing")
+_VALID_FROM = setting(sessions_valid_from="now")
 _GONE = Statement(select(tombstones.c.subject).where(tombstones.c.subject == bindparam("id")))
 _SIGNED_IN = Statement(
     update(accounts)
@@ -152,6 +165,9 @@ def account_of(values: Sequence[Any], held: tuple[Credential, ...] = ()) -> Acco
         last_refresh_at=values[16],
         last_step_up_at=values[17],
         quiet=quiet_from(values[18]),
+        email_confirmed_at=values[19],
+        capacities=capacities_from(values[20]),
+        agreed=agreed_from(values[21]),
     )
 
 
@@ -199,33 +215,7 @@ class Accounts(Repository):
         """
         if self._link.first(_GONE, {"id": account.id}) is not None:
             raise Taken(account.id)
-        added = self._link.count(
-            _ADD,
-            {
-                "id": account.id,
-                "username": account.username,
-                "username_key": key,
-                "email": account.email,
-                "email_key": email_key(account.email),
-                "given_name": account.given_name,
-                "family_name": account.family_name,
-                "state": account.state.value,
-                "state_at": account.state_at or account.created_at,
-                "created_at": account.created_at,
-                "mobile": account.mobile,
-                "locale": account.locale,
-                "zone": account.zone,
-                "entitlements": encode(sorted(account.entitlements)),
-                "enrolled_at": account.enrolled_at,
-                "last_sign_in_at": account.last_sign_in_at,
-                "reactivated_at": account.reactivated_at,
-                "sessions_valid_from": account.sessions_valid_from,
-                "last_refresh_at": account.last_refresh_at,
-                "last_step_up_at": account.last_step_up_at,
-                "quiet_since": _quiet_since(account),
-                "quiet": quiet_document(account.quiet),
-            },
-        )
+        added = self._link.count(_ADD, _account_row(account, key))
         if added != 1:
             raise Taken(key)
         for held in account.credentials:
@@ -280,9 +270,10 @@ class Accounts(Repository):
         self._link.first(_LOCK, {"id": account_id})
         return self.by_id(account_id)
 
-    def set_email(self, account_id: str, email: str) -> None:
-        """Change the address that letters go to."""
-        self._link.run(_SET_EMAIL, {"account": account_id, "to": email, "key": email_key(email)})
+    def set_email(self, account_id: str, email: str, confirmed_at: datetime) -> None:
+        """Change the address that letters go to, from which something came back at a moment."""
+        values = {"account": account_id, "to": email, "key": email_key(email), "now": confirmed_at}
+        self._link.run(_SET_EMAIL, values)
 
     def set_mobile(self, account_id: str, mobile: str | None) -> None:
         """Change the number that text messages go to."""
@@ -322,6 +313,36 @@ class Accounts(Repository):
     def list(self, after: str = "", limit: int = 100) -> list[Account]:
         """A page of all accounts by id, those behind ``after``."""
         return accounts_of(self._link.all(_PAGE, {"after": after, "limit": limit}))
+
+
+def _account_row(account: Account, key: str) -> dict[str, Any]:
+    return {
+        "id": account.id,
+        "username": account.username,
+        "username_key": key,
+        "email": account.email,
+        "email_key": email_key(account.email),
+        "given_name": account.given_name,
+        "family_name": account.family_name,
+        "state": account.state.value,
+        "state_at": account.state_at or account.created_at,
+        "created_at": account.created_at,
+        "mobile": account.mobile,
+        "locale": account.locale,
+        "zone": account.zone,
+        "entitlements": encode(sorted(account.entitlements)),
+        "enrolled_at": account.enrolled_at,
+        "last_sign_in_at": account.last_sign_in_at,
+        "reactivated_at": account.reactivated_at,
+        "sessions_valid_from": account.sessions_valid_from,
+        "last_refresh_at": account.last_refresh_at,
+        "last_step_up_at": account.last_step_up_at,
+        "quiet_since": _quiet_since(account),
+        "quiet": quiet_document(account.quiet),
+        "email_confirmed_at": account.email_confirmed_at,
+        "capacities": capacities_document(account.capacities),
+        "agreed": agreed_document(account.agreed),
+    }
 
 
 def _quiet_since(account: Account) -> datetime:

@@ -9,7 +9,23 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from idp.model import Ask, Ending, Factor, Grant, Lost, Proof, Quiet, Recovering, Reminder, Session, SignIn
+from idp.model import (
+    Agreed,
+    Ask,
+    Capacity,
+    Ending,
+    Factor,
+    Grant,
+    Lost,
+    Proof,
+    Quiet,
+    Recovering,
+    Registering,
+    Reminder,
+    Role,
+    Session,
+    SignIn,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -100,6 +116,8 @@ def sign_in_document(sign_in: SignIn) -> str:
             **({"challenge": sign_in.challenge} if sign_in.challenge else {}),
             **({"remember": sign_in.remember} if sign_in.remember is not None else {}),
             **({"code_sent": True} if sign_in.code_sent else {}),
+            **({"registering": _registering_out(sign_in.registering)} if sign_in.registering else {}),
+            **({"capacity": sign_in.capacity} if sign_in.capacity else {}),
         }
     )
 
@@ -123,8 +141,14 @@ def sign_in_from(id_: str, version: int, document: str) -> SignIn:
         challenge=members.get("challenge", ""),
         remember=members.get("remember"),
         code_sent=members.get("code_sent", False),
+        registering=Registering(*members["registering"]) if "registering" in members else None,
+        capacity=members.get("capacity", ""),
         version=version,
     )
+
+
+def _registering_out(registering: Registering) -> tuple[str, str, str, int]:
+    return registering.subject, registering.channel, registering.to, registering.sent
 
 
 def _recovering_out(recovering: Recovering) -> dict[str, Any]:
@@ -158,7 +182,8 @@ def session_document(session: Session) -> str:
         "created": micros(session.created_at),
         "device": session.device,
     }
-    return encode(members | {"agent": session.agent} if session.agent else members)
+    more = {"agent": session.agent, "capacity": session.capacity}
+    return encode(members | {name: value for name, value in more.items() if value})
 
 
 def session_from(id_: str, document: str, last_seen_at: datetime, expires_at: datetime) -> Session:
@@ -174,6 +199,7 @@ def session_from(id_: str, document: str, last_seen_at: datetime, expires_at: da
         expires_at=expires_at,
         device=members["device"],
         agent=members.get("agent", ""),
+        capacity=members.get("capacity", ""),
     )
 
 
@@ -185,6 +211,7 @@ def grant_document(grant: Grant) -> str:
         "proofs": _proofs_out(grant.proofs),
         "sid": grant.sid,
         "claims": grant.claims,
+        "capacity": grant.capacity,
     }
     return encode({name: value for name, value in members.items() if value})
 
@@ -214,6 +241,7 @@ def grant_from(  # noqa: PLR0917 - the columns of one row, in their order
         sid=members.get("sid"),
         claims=tuple(members.get("claims", ())),
         revoked_at=revoked_at,
+        capacity=members.get("capacity", ""),
     )
 
 
@@ -247,6 +275,32 @@ def quiet_from(document: str | None) -> Quiet:
 
 
 _NOTHING_DONE = Quiet()
+
+
+def capacities_document(capacities: Iterable[Capacity]) -> str | None:
+    """The capacities of an account; None, which is most of them, where it has none."""
+    kept = [(one.id, one.role.value, one.organisation, one.reference.hex()) for one in capacities]
+    return encode(kept) if kept else None
+
+
+def capacities_from(document: str | None) -> tuple[Capacity, ...]:
+    """What ``capacities_document`` wrote."""
+    if document is None:
+        return ()
+    return tuple(
+        Capacity(id_, Role(role), organisation, bytes.fromhex(sealed)) for id_, role, organisation, sealed in decode(document)
+    )
+
+
+def agreed_document(agreed: Iterable[Agreed]) -> str | None:
+    """What a person answered last to each text; None where nothing was asked."""
+    kept = [(one.to, one.version, one.given) for one in agreed]
+    return encode(kept) if kept else None
+
+
+def agreed_from(document: str | None) -> tuple[Agreed, ...]:
+    """What ``agreed_document`` wrote."""
+    return () if document is None else tuple(Agreed(*one) for one in decode(document))
 
 
 def _micros(moment: datetime | None) -> int | None:

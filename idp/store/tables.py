@@ -51,6 +51,9 @@ accounts = Table(
     # Since when nobody has used it: what upkeep looks for. Never later than the moment from which policy counts.
     Column("quiet_since", Instant),
     Column("quiet", Text),
+    Column("email_confirmed_at", Instant),
+    Column("capacities", Text),
+    Column("agreed", Text),
     Index(None, "state", "quiet_since", "id"),
 )
 

@@ -11,6 +11,7 @@ from idp.store.database import Lease, Writing
 from idp.store.doors import Devices, Invitations
 from idp.store.grants import ClientConsents, Denied, Grants
 from idp.store.keys import Keys
+from idp.store.particulars import Particulars
 from idp.store.proofs import Alarms, Issuances, OneTimeCodes, Passkeys, RecoveryCodes
 from idp.store.records import Audit, Outbox, Policies
 from idp.store.retention import Retention
@@ -41,6 +42,8 @@ class Transaction:
 
     # People's accounts and credentials.
     accounts = _Part(Accounts)
+    # What they say of their people.
+    particulars = _Part(Particulars)
     # Accounts that nobody uses.
     unused = _Part(Unused)
     # Whose turn it is at a task of upkeep.

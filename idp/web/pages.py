@@ -11,18 +11,24 @@ from idp.policies import recovery
 from idp.policies.lifecycle import missing_pieces, required_pieces
 from idp.policies.policy import Policy
 from idp.policies.steps import (
+    AcceptTerms,
+    AnswerPurposes,
     AnswerToRecover,
     AskPin,
     AskSecondFactor,
     AskUsernameAndPassword,
+    ChooseCapacity,
     ChoosePassword,
     ChooseQuestion,
+    ConfirmRegistration,
     CreatePin,
     Done,
     EnrolSecondFactor,
     EnterCode,
     ExtraProof,
+    ExtraProofByCode,
     GiveConsent,
+    KeepAccount,
     MailSent,
     Reactivate,
     ReactivateByCode,
@@ -33,6 +39,7 @@ from idp.policies.steps import (
     ResetByCode,
 )
 from idp.post.addresses import masked
+from idp.web.joining import joining_page
 
 Page = tuple[str, dict[str, Any]]
 
@@ -47,21 +54,20 @@ def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> P
         case AskPin(length, told):
             return "pin.html", {"length": length, "told": told}
         case ChoosePassword(username, shortest, longest) | ReplacePassword(username, shortest, longest):
+            rules = _password_rules(policy, shortest, longest)
             why = {"replacing": isinstance(step, ReplacePassword), "why": _why_replaced(looked)}
-            return "choose_password.html", {
-                "username": username,
-                **why,
-                **done,
-                **_password_rules(policy, shortest, longest),
-            }
+            return "choose_password.html", {"username": username, **why, **done, **rules}
         case CreatePin(length) | ReplacePin(length):
             return "create_pin.html", {"length": length, "replacing": isinstance(step, ReplacePin), **done}
         case ChooseQuestion(questions, shortest):
             return "choose_question.html", {"questions": questions, "min_length": shortest, **done}
-        case ReactivateByCode(channel, length, sent):
-            return "reactivate.html", {"length": length, "sent": sent, **_addressed(channel, looked.account, policy)}
+        case ReactivateByCode(channel, length, sent) | ExtraProofByCode(channel, length, sent):
+            to = _addressed(channel, looked.account, policy)
+            return "code_on_request.html", {"kind": _kind(step), "length": length, "sent": sent, **to}
+        case ConfirmRegistration() | KeepAccount() | AcceptTerms() | AnswerPurposes() | ChooseCapacity():
+            return joining_page(step, looked, policy)
         case Reactivate(question) | ExtraProof(question):
-            return "answer.html", {"kind": "reactivate" if isinstance(step, Reactivate) else "extra", "question": question}
+            return "answer.html", {"kind": _kind(step), "question": question}
         case AnswerToRecover() | EnterCode() | ResetByCode() | MailSent():
             return recovery_page(step, policy)
         case AskSecondFactor(ways):
@@ -98,6 +104,11 @@ def recovery_page(step: RecoveryStep, policy: Policy) -> Page:
             return "mail_sent.html", {"lost": lost.value, "minutes": _minutes(policy.temporary_password.lifetime)}
         case _:
             assert_never(step)
+
+
+def _kind(step: Reactivate | ReactivateByCode | ExtraProof | ExtraProofByCode) -> str:
+    """What an answer or a code that is asked within a sign-in is for."""
+    return "reactivate" if isinstance(step, Reactivate | ReactivateByCode) else "extra"
 
 
 def _password_rules(policy: Policy, shortest: int, longest: int) -> dict[str, Any]:

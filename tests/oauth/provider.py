@@ -65,6 +65,7 @@ MARIA = Account(
         for factor in (Factor.PASSWORD, Factor.PIN, Factor.ANSWER)
     ),
     enrolled_at=NOW - timedelta(days=10),
+    email_confirmed_at=NOW - timedelta(days=10),
     last_sign_in_at=NOW - timedelta(days=1),
 )
 _PORTAL = Client(

@@ -32,6 +32,7 @@ MARIA = Account(
     credentials=ALL_THREE,
     enrolled_at=NOW - 10 * DAY,
     last_sign_in_at=NOW - DAY,
+    email_confirmed_at=NOW - 20 * DAY,
 )
 
 

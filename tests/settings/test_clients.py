@@ -246,7 +246,7 @@ RESOURCES: list[tuple[str, str, str, str]] = [
     ('identifier = "http://localhost:8083"', 'identifier = "urn:"', "resources.service.identifier", "names nothing"),
     ('token_lifetime = "10m"', 'token_lifetime = "11m"', "resources.billing.token_lifetime", "longer than the 10m the policy"),
     ('token_lifetime = "10m"', 'token_lifetime = "2h"', "resources.billing.token_lifetime", "above the ceiling of 1h"),
-    ('acr = "pwd+pin"', 'acr = "high"', "resources.billing.acr", "not one of the choices"),
+    ('acr = "pwd"', 'acr = "high"', "resources.billing.acr", "not one of the choices"),
     ('"billing:itemised" = "billing"', '"bill ing" = "billing"', 'resources.billing.scopes."bill ing"', "not a scope"),
     ('"billing:itemised" = "billing"', '"openid" = ""', "resources.billing.scopes.openid", "belongs to OpenID Connect"),
     ('"service:write" = "service"', '"billing:read" = ""', 'resources.service.scopes."billing:read"', "by billing already"),

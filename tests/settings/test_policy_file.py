@@ -118,9 +118,9 @@ ONE: list[tuple[str | bytes, str]] = [
     (
         'name = "x"\ndigest = "0"\n',
         (
-            ":2: digest: unknown key. Remove it, or use one of: about, change, consent, inactivity, lockout, name, password, "
-            "pin, rate_limits, recovery, registration, retention, "
-            "second_factor, security_question, session, step_up, temporary_password, tokens."
+            ":2: digest: unknown key. Remove it, or use one of: about, change, consent, inactivity, leaving, "
+            "lockout, name, password, pin, rate_limits, recovery, registration, retention, "
+            "second_factor, security_question, session, sign_in, step_up, temporary_password, tokens."
         ),
     ),
     (
@@ -161,9 +161,9 @@ ONE: list[tuple[str | bytes, str]] = [
         'name = "x"\n"\\u001b[31m" = 1\n',
         (
             ':2: "\\u001b[31m": unknown key. Remove it, or use one of: about, change, consent, inactivity, '
-            "lockout, name, password, "
+            "leaving, lockout, name, password, "
             "pin, rate_limits, recovery, registration, retention, "
-            "second_factor, security_question, session, step_up, temporary_password, tokens."
+            "second_factor, security_question, session, sign_in, step_up, temporary_password, tokens."
         ),
     ),
 ]

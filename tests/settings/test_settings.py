@@ -330,7 +330,7 @@ def test_a_secret_of_the_wrong_type_is_not_shown(spoil: Spoil, refusals: Refusal
 def test_every_file_is_judged_in_one_go(spoil: Spoil, refusals: Refusals, environ: dict[str, str]) -> None:
     spoil("settings.toml", "workers = 1", "workers = 0")
     spoil("policies/my-account.toml", "threshold = 5", "threshold = 1")
-    spoil("resources.toml", 'acr = "pwd+pin"', 'acr = "high"')
+    spoil("resources.toml", 'acr = "pwd"', 'acr = "high"')
     spoil("clients.toml", 'auth_method = "none"', 'auth_method = "tls"')
     environ.pop("IDP_MASTER_KEY")
     places = [said.partition(":")[0] for said in refusals(environ)]

@@ -7,9 +7,11 @@ from typing import Any
 from idp.model import (
     Account,
     AccountState,
+    Agreed,
     Ask,
     AuditEntry,
     AuthorizationCode,
+    Capacity,
     Credential,
     Device,
     Ending,
@@ -22,7 +24,9 @@ from idp.model import (
     Proof,
     Quiet,
     Recovering,
+    Registering,
     Reminder,
+    Role,
     Session,
     SignIn,
     SigningKey,
@@ -67,6 +71,9 @@ def account(**facts: Any) -> Account:
         last_refresh_at=NOW - 5 * MINUTE,
         last_step_up_at=NOW - 6 * MINUTE,
         quiet=QUIET,
+        email_confirmed_at=NOW - 7 * MINUTE,
+        capacities=(Capacity("c1", Role.CONSUMER), Capacity("c2", Role.ON_BEHALF, "Analytical Engines", b"\0sealed\xff")),
+        agreed=(Agreed("terms", "2031-01", True), Agreed("news", "2", False)),
     )
     return dataclasses.replace(whole, **facts)
 
@@ -101,6 +108,8 @@ def sign_in(**facts: Any) -> SignIn:
         challenge="c1",
         remember=True,
         code_sent=True,
+        registering=Registering("a1", "sms", "+39 055 123\0", 2),
+        capacity="c2",
     )
     return dataclasses.replace(whole, **facts)
 
@@ -116,6 +125,7 @@ def session(id_: str = "x1", **facts: Any) -> Session:
         expires_at=NOW + 30 * MINUTE,
         device="d1",
         agent="firefox",
+        capacity="c2",
     )
     return dataclasses.replace(whole, **facts)
 
@@ -133,6 +143,7 @@ def grant(**facts: Any) -> Grant:
         session="public-x1",
         sid="public-x1",
         claims=("email",),
+        capacity="c2",
     )
     return dataclasses.replace(whole, **facts)
 

@@ -412,13 +412,13 @@ def test_whoever_holds_the_lock_sees_what_the_one_before_did(store: Store) -> No
 
 def test_an_address_that_was_changed_is_found_by_the_new_one_alone(store: Store) -> None:
     with store.begin() as tx:
-        tx.accounts.set_email("a1", "New@Example.com")
+        tx.accounts.set_email("a1", "New@Example.com", NOW)
         assert [one.id for one in tx.accounts.by_email("new@example.COM")] == ["a1"]
         assert [one.id for one in tx.accounts.by_email("ada@example.com")] == ["a2"]
         tx.accounts.set_mobile("a1", None)
         found = tx.accounts.by_id("a1")
         assert found is not None
-        assert (found.email, found.mobile) == ("New@Example.com", None)
+        assert (found.email, found.mobile, found.email_confirmed_at) == ("New@Example.com", None, NOW)
 
 
 @pytest.mark.parametrize(("after", "opens"), [(-TICK, False), (timedelta(0), True), (TICK, True)])

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from idp.model import AccountState, Counter, Ending, Factor, OneTimeCode, Passkey, Purpose, Quiet, Reminder
+from idp.model import AccountState, Agreement, Counter, Ending, Factor, OneTimeCode, Passkey, Purpose, Quiet, Reminder
 from idp.store import Store, Taken, Transaction
 from idp.store.tables import accounts, audit, grants, metadata, tombstones
 from idp.store.turns import Place, Round
@@ -210,6 +210,10 @@ def _everything(tx: Transaction, id_: str) -> None:
     tx.alarms.put(alarm(f"alarm-{id_}", of=id_))
     tx.recovery_codes.replace(id_, ["r1", "r2"])
     tx.passkeys.add(Passkey(f"key-{id_}", id_, "cHVi", 1, "Laptop", NOW))
+    tx.particulars.act_for(id_, f"customer-{id_}")
+    found = tx.accounts.bare(id_)
+    assert found is not None
+    tx.particulars.agree(found, Agreement(id_, "news", "1", True, "en", "digest", NOW))
     tx.client_consents.record(id_, "portal", frozenset({"openid"}), NOW)
     tx.counters.swap(Counter(id_, Factor.PIN), Counter(id_, Factor.PIN, failures=1))
     tx.outbox.put(letter(f"waiting-{id_}", account_id=id_), b"body")

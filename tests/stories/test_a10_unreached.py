@@ -161,7 +161,7 @@ def test_a10_at_a_new_address_it_is_asked_for_at_once(house: House) -> None:
     with house.world.store.begin() as tx:
         account = tx.accounts.locked(person.account.id)
         assert account is not None
-        tx.accounts.set_email(account.id, f"new.{account.email}")
+        tx.accounts.set_email(account.id, f"new.{account.email}", house.clock())
         reminding.readdressed(tx, account)
     assert listed(house) == []
     sweep(house)

@@ -167,7 +167,7 @@ def _replace(case: _Case, rotation: Rotation, presented: str, fresh: str) -> boo
 def _reused(case: _Case, grant: Grant, account: Account | None) -> Denied:
     """The family dies and its owner is told, once."""
     if case.tx.grants.revoke(grant.id, case.now) is not None and account is not None:
-        context = {"name": account.given_name, "client": case.client.name}
+        context = {"name": account.called, "client": case.client.name}
         case.world.send(case.tx, case.now, "token_reuse", account, context)
     return case.deny(Denied(Error.GRANT, "a refresh token was used again: its family is revoked"), grant)
 

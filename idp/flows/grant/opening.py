@@ -25,6 +25,7 @@ def open_grant(world: World, asked: Asked, session: Session, account: Account, p
         session=None if asked.offline else session.public_id,
         sid=session.public_id,
         claims=asked.claims,
+        capacity=session.capacity,
     )
     stored = AuthorizationCode(
         digest=digest(code),
