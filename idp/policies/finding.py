@@ -7,6 +7,12 @@ from datetime import timedelta
 from typing import Final
 
 RATE: Final = re.compile(r"([1-9][0-9]{0,5})/(second|minute|hour|day)", re.ASCII)
+_WINDOWS: Final = {
+    "second": timedelta(seconds=1),
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+}
 _KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 
 
@@ -45,3 +51,11 @@ def written(span: timedelta) -> str:
         if span and not span % size:
             return f"{span // size}{unit}"
     return f"{span // timedelta(seconds=1)}s"
+
+
+def rate(text: str) -> tuple[int, timedelta]:
+    """How often, in which window, a rate such as "5/hour" allows; raises ``ValueError`` for what is none."""
+    found = RATE.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    return int(found[1]), _WINDOWS[found[2]]

@@ -1,14 +1,14 @@
 """The whole store behind one door: what is opened at the composition root and handed down."""
 
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, bindparam, delete, text
 
 from idp.model import Account, Session
 from idp.store.accounts import Accounts
-from idp.store.counts import SqlCounts
+from idp.store.counts import Counts, SqlCounts
 from idp.store.database import Database, DialectName, Lease, Turn, Writing
 from idp.store.entered import entered
 from idp.store.shortlived import Sessions, SignIns, Used
@@ -54,8 +54,9 @@ class Store:
             self._counts = SqlCounts(database)
         else:
             self.sign_ins, self.sessions, self.used = redis_state.sign_ins, redis_state.sessions, redis_state.used
+        self._throttle: Counts = redis_state.throttle if redis_state is not None else SqlCounts(database)
         # Both for Flask-Limiter.
-        self.throttle_options: dict[str, Any] = {"counts": redis_state.throttle if redis_state else self._counts}
+        self.throttle_options: dict[str, Any] = {"counts": self._throttle}
 
     @property
     def throttle_uri(self) -> str:
@@ -107,6 +108,10 @@ class Store:
             ((theirs,),) = link.all(_CLOCK, {})
         moment: datetime = theirs
         return moment.astimezone(UTC)
+
+    def hit(self, key: str, window: timedelta) -> int:
+        """Count one more in the window of ``key``, on the store's own clock; returns the count."""
+        return self._throttle.add(key, window // timedelta(milliseconds=1), 1)
 
     def ping_redis(self) -> None:
         """Ask Redis for a sign of life, where there is one; raises ``StoreDown``."""

@@ -244,12 +244,12 @@ def _profile_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
 def _reactivation_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     code = FORM | {"channel": "email", "to": "m…@example.com", "length": 6, "minutes": 10, "sent": False, "back_href": "/"}
     sms = {"channel": "sms", "to": "…719", "minutes": 60}
-    yield "reactivate-send", "reactivate", code
-    yield "reactivate-send-sms", "reactivate", code | sms
-    yield "reactivate-too-many", "reactivate", code | {"errors": ("too_many_codes",)}
-    yield "reactivate-code", "reactivate", code | {"sent": True}
-    yield "reactivate-code-wrong", "reactivate", code | {"sent": True, "errors": ("wrong_code",)}
-    yield "reactivate-code-sms", "reactivate", code | sms | {"sent": True}
+    yield "reactivate-send", "code_on_request", code
+    yield "reactivate-send-sms", "code_on_request", code | sms
+    yield "reactivate-too-many", "code_on_request", code | {"errors": ("too_many_codes",)}
+    yield "reactivate-code", "code_on_request", code | {"sent": True}
+    yield "reactivate-code-wrong", "code_on_request", code | {"sent": True, "errors": ("wrong_code",)}
+    yield "reactivate-code-sms", "code_on_request", code | sms | {"sent": True}
 
 
 def _recovery_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -1,0 +1,49 @@
+"""What an account has to do with a customer of the operator: the record, who else acts for it, and the capacity it gives."""
+
+from idp.flows.world import World
+from idp.model import Capacity, Customer
+from idp.policies import registration
+from idp.policies.finding import rate
+from idp.policies.registration import Claimed
+from idp.store import Transaction
+
+
+def record(world: World, claimed: Claimed) -> Customer | None:
+    """The operator's record that a reference names, from the store or from whoever keeps the records."""
+    asked = registration.reference(claimed)
+    if asked is None or not asked[1]:
+        return None
+    if world.records is not None:
+        return world.records(*asked)
+    with world.store.read() as tx:
+        by_code = asked[0] == "customer_code"
+        return tx.customers.by_customer_code(asked[1]) if by_code else tx.customers.by_account_number(asked[1])
+
+
+def may_guess(world: World, what: str, key: str) -> bool:
+    """Count one more try at a reference, or letter to an address, whether or not anybody has it; False: there were too many."""
+    most, window = rate(world.policy.registration.guesses)
+    return world.store.hit(f"registration:{digest(world, what, key)}", window) <= most
+
+
+def digest(world: World, what: str, key: str) -> str:
+    """The keyed digest of a reference or address: worth nothing without the master key."""
+    return world.vault.keyed("customer", f"{what}|{key}")
+
+
+def of_customer(world: World, customer: Customer) -> str:
+    """The keyed digest by which the accounts of a customer are found, whichever reference was given."""
+    if customer.account_number:
+        return digest(world, "account_number", customer.account_number)
+    return digest(world, "customer_code", customer.customer_code)
+
+
+def may_join(world: World, tx: Transaction, customer: Customer) -> bool:
+    """Whether one more account may act for the customer."""
+    return len(tx.particulars.acting_for(of_customer(world, customer))) < world.policy.registration.per_customer
+
+
+def capacity(world: World, customer: Customer) -> Capacity:
+    """The capacity in which an account of the customer acts; its account number is sealed."""
+    sealed = world.vault.seal(customer.account_number.encode()) if customer.account_number else b""
+    return Capacity(world.vault.token(9), registration.role(customer), customer.organisation, sealed)
