@@ -20,11 +20,14 @@ _ENTITLEMENT = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,63}|", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ResourceTable:
-    """One ``[resources.<name>]`` as it is written; ``scopes`` maps each to the entitlement it needs, or to ""."""
+    """One ``[resources.<name>]`` as it is written; ``scopes`` maps each to the entitlement it needs, or to "".
+
+    Where ``token_lifetime`` is not stated it is the policy's, as far as the ceiling.
+    """
 
     identifier: str
     scopes: Mapping[str, str] = field(default_factory=dict)
-    token_lifetime: timedelta = field(default=10 * MINUTES, metadata={"floor": 1 * MINUTES, "ceiling": 1 * HOURS})
+    token_lifetime: timedelta = field(default=1 * HOURS, metadata={"floor": 1 * MINUTES, "ceiling": 1 * HOURS})
     acr: Level = "pwd"
 
 
@@ -49,7 +52,8 @@ def read_resources(reader: Reader, longest: timedelta | None) -> dict[str, Resou
         if table.identifier in resources:
             what = f"the identifier is that of {resources[table.identifier].name} already"
             reader.refuse(("resources", name, "identifier"), what, "Give each resource its own.")
-        resources[table.identifier] = Resource(name, table.identifier, dict(table.scopes), table.token_lifetime, table.acr)
+        lifetime = min(table.token_lifetime, longest or table.token_lifetime)
+        resources[table.identifier] = Resource(name, table.identifier, dict(table.scopes), lifetime, table.acr)
     return resources
 
 
@@ -60,9 +64,11 @@ def _judge(reader: Reader, name: str, table: ResourceTable, longest: timedelta |
     refusal = refused_identifier(table.identifier)
     if refusal is not None:
         reader.refuse((*here, "identifier"), *refusal)
-    if longest is not None and table.token_lifetime > longest:
+    where = (*here, "token_lifetime")
+    stated = where in reader.document.lines and where not in reader.broken
+    if stated and longest is not None and table.token_lifetime > longest:
         what = f"{plain(table.token_lifetime)} is longer than the {plain(longest)} the policy gives access tokens"
-        reader.refuse((*here, "token_lifetime"), what, "Lower it, or raise tokens.access_token in the policy.")
+        reader.refuse(where, what, "Lower it, or raise tokens.access_token in the policy.")
 
 
 def _judge_scopes(reader: Reader, name: str, table: ResourceTable, seen: dict[str, str]) -> None:
