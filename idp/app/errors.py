@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
+import structlog
 from flask import Flask, Response, request
 from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException, TooManyRequests
 
+from idp.post import RecordsDown
 from idp.store import StoreDown
 from idp.vault import Busy
 from idp.web import House
@@ -43,14 +45,20 @@ def add_to(app: Flask, house: House, redirects: Mapping[str, str]) -> None:
         answer.headers["Retry-After"] = str(Busy.retry_after)
         return answer
 
-    def down(_: StoreDown) -> Response:
+    def down(_: StoreDown | RecordsDown) -> Response:
         answer = house.error(503, "unavailable")
         answer.headers["Retry-After"] = "5"
         return answer
+
+    def unasked(error: RecordsDown) -> Response:
+        # Nothing else tells of it: /readyz asks for what every sign-in needs.
+        structlog.get_logger().warning("no customer records", reason=str(error))
+        return down(error)
 
     app.extensions["idp.error_page"] = page
     app.register_error_handler(HTTPException, http)
     app.register_error_handler(TooManyRequests, throttled)
     app.register_error_handler(Busy, busy)
     app.register_error_handler(StoreDown, down)
+    app.register_error_handler(RecordsDown, unasked)
     app.register_error_handler(Malformed, lambda _: page(400))

@@ -85,7 +85,10 @@ def import_(file: Path, encoding: str, report: Path | None, faulty: float, missi
 @customers.command()
 def status() -> None:
     """Show which customer records are in use."""
-    world = make_world(from_environment())
+    settings = from_environment()
+    if settings.customers.url is not None:
+        click.echo(f"Records are asked for at {settings.customers.url}; those that were brought in are not used.")
+    world = make_world(settings)
     with world.store.read() as tx:
         live = tx.customers.live()
     world.store.close()

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from idp.app.composition import clock, make_vault
+from idp.app.composition import clock, make_numbers, make_records, make_vault
 from idp.app.health import skew
 from idp.cli.hashing_speed import COMMAND, measure
 from idp.cli.serve import listening_problems
 from idp.cli.worker import smtp
 from idp.model import KeyUse
-from idp.post import Temporary
+from idp.policies.registration import REFERENCES
+from idp.post import RecordsDown, Temporary
 from idp.settings import Settings
 from idp.store import Store, StoreDown, open_store
 
@@ -24,6 +25,8 @@ _EXPIRY_WARNING: Final = timedelta(days=30)
 _SKEW_WARNING: Final = timedelta(seconds=2)
 _SKEW_FAILURE: Final = timedelta(seconds=30)
 _MANY_WAITING: Final = 100
+# No operator has given this account number to anybody.
+_NOBODY: Final = "0"
 
 
 class Grade(StrEnum):
@@ -57,6 +60,7 @@ def examine(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
         "listening": lambda: _listening(settings),
         "certificate": lambda: _certificate(settings),
         "mail": lambda: _mail(settings),
+        "customers": lambda: _customers(settings, store),
         "letters": lambda: _letters(store),
         "hashing": lambda: _hashing(settings),
     }
@@ -193,6 +197,32 @@ def _mail(settings: Settings) -> Iterator[Finding]:
         yield Finding("mail", Grade.OK, f"{place} answers, {mail.security}")
     finally:
         server.close()
+
+
+def _customers(settings: Settings, store: Store) -> Iterator[Finding]:
+    """Whether there is anything to hold registrations against, where policy does so."""
+    rules = settings.policy.registration
+    if not rules.match_customer:
+        return
+    find = make_records(settings, make_numbers(settings))
+    if find is not None:
+        try:
+            find("account_number", _NOBODY)
+        except RecordsDown as down:
+            remedy = "See that the server answers a record or 404, or mend [customers] in settings.toml."
+            yield Finding("customers", Grade.FAIL, f"{settings.customers.url}: {down}", remedy)
+        else:
+            yield Finding("customers", Grade.OK, f"{settings.customers.url} answers")
+        return
+    with store.read() as tx:
+        live = tx.customers.live()
+    if live is None:
+        remedy = "Run `idp customers import FILE`, or set customers.url."
+        everybody = set(REFERENCES) & set(rules.fields) - set(rules.optional)
+        what = "no records: nobody can register" if everybody else "no records: nobody can register with a customer's number"
+        yield Finding("customers", Grade.FAIL if everybody else Grade.WARN, what, remedy)
+    else:
+        yield Finding("customers", Grade.OK, f"{live.records} records, since {live.since:%Y-%m-%d}")
 
 
 def _letters(store: Store) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from idp.flows.world import World
 from idp.model import Customer
 from idp.policies import matching
+from idp.post import Numbers, RecordsDown
 
 FIELDS: Final = ("account_number", "customer_code", "family_name", "given_name", "numbers", "organisation")
 NEEDED: Final = (("account_number", "customer_code"), ("family_name",))
@@ -51,7 +52,7 @@ class Brought:
     refused: str = ""
 
 
-def record(world: World, fields: Mapping[str, str]) -> Customer | str:
+def record(numbers: Numbers, fields: Mapping[str, str]) -> Customer | str:
     """A customer record from the fields of a file, in the forms in which it is compared; or the name of what is wrong."""
     references = []
     for name in REFERENCES:
@@ -68,14 +69,24 @@ def record(world: World, fields: Mapping[str, str]) -> Customer | str:
     if not surname:
         return "family_name"
     typed = [number for number in fields.get("numbers", "").replace(";", "|").split("|") if number.strip()]
-    numbers = frozenset(world.numbers.key(number) for number in typed)
-    if "" in numbers:
+    keys = frozenset(numbers.key(number) for number in typed)
+    if "" in keys:
         return "numbers"
     given_name = fields.get("given_name", "").strip()
     if max(len(given_name), len(organisation)) > matching.LONGEST:
         return "too_long"
     account_number, customer_code = references
-    return Customer(account_number, customer_code, surname, numbers, given_name, family_name, organisation)
+    return Customer(account_number, customer_code, surname, keys, given_name, family_name, organisation)
+
+
+def answered(numbers: Numbers, reference: str, key: str, fields: Mapping[str, str]) -> Customer:
+    """The customer whose record was answered for a reference; raises ``RecordsDown`` for what is no record, or another's."""
+    made = record(numbers, fields)
+    if isinstance(made, str):
+        raise RecordsDown(f"the record cannot be used: {made}")
+    if getattr(made, reference) != key:
+        raise RecordsDown("the record is not the one asked for")
+    return made
 
 
 def bring_in(
@@ -120,7 +131,7 @@ def tidy(world: World) -> Iterator[int]:
 
 def _load(world: World, generation: int, read: list[tuple[int, Mapping[str, str] | None]]) -> Batch:
     """Keep a batch, in a transaction of its own; a reference that was there before is the fault of the later record."""
-    made = [(line, "columns" if fields is None else record(world, fields)) for line, fields in read]
+    made = [(line, "columns" if fields is None else record(world.numbers, fields)) for line, fields in read]
     faults = [Fault(line, one) for line, one in made if isinstance(one, str)]
     records = [(line, one) for line, one in made if not isinstance(one, str)]
     if not records:

@@ -1,13 +1,25 @@
-"""Letters: how they are worded, and how they leave the house by mail or by text message.
+"""Letters: how they are worded, and how they leave the house by mail or by text message; and the customer records asked for.
 
 The room keeps no queue: the outbox is the store's, and ``flows.deliver`` carries letters from there to here.
 """
 
-from idp.post.failures import Permanent, Temporary
+from idp.post.customer_gateway import CustomerGateway
+from idp.post.failures import Permanent, RecordsDown, Temporary
 from idp.post.letters import Letters, Rendered
 from idp.post.mail import Letterhead
 from idp.post.numbers import Numbers
 from idp.post.sms import SmsGateway
 from idp.post.smtp import Smtp
 
-__all__ = ["Letterhead", "Letters", "Numbers", "Permanent", "Rendered", "SmsGateway", "Smtp", "Temporary"]
+__all__ = [
+    "CustomerGateway",
+    "Letterhead",
+    "Letters",
+    "Numbers",
+    "Permanent",
+    "RecordsDown",
+    "Rendered",
+    "SmsGateway",
+    "Smtp",
+    "Temporary",
+]

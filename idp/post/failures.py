@@ -1,4 +1,4 @@
-"""Why a letter could not be handed over: worth another try, or never."""
+"""Why a letter could not be handed over, worth another try or never; and that nobody answers for the customer records."""
 
 _MOST_CHARACTERS = 200
 
@@ -17,3 +17,10 @@ class Temporary(Undelivered):
 
 class Permanent(Undelivered):
     """This letter, to this address, will never be taken."""
+
+
+class RecordsDown(Exception):  # noqa: N818 - a state of the world, as the store's is
+    """Whoever keeps the customer records can't say whose they are: nothing was decided, the door says 503.
+
+    Its words are ours, and hold nothing of what was asked or answered.
+    """

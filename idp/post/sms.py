@@ -7,12 +7,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from idp.model import Letter
 from idp.post.failures import Permanent, Temporary
 from idp.post.letters import Rendered
+from idp.post.no_redirect import NoRedirect
 
 # E.164: at most fifteen digits, country code first.
 _NUMBER: Final = re.compile(r"\+?[0-9]{4,15}", re.ASCII)
@@ -21,14 +22,6 @@ _LATER: Final = frozenset({401, 402, 403, 404, 407, 408, 425, 429})
 # Somebody waits for the answer, and it is no reason to refuse a number that there is none.
 _REACH_SECONDS: Final = 3.0
 _REACH_MOST: Final = 4096
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the token and the number to another house."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Follow nothing."""
-        return
 
 
 class SmsGateway:
@@ -47,7 +40,7 @@ class SmsGateway:
         self._sender = sender
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._timeout = timeout
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._opener = urllib.request.build_opener(NoRedirect)
 
     def deliver(self, letter: Letter, rendered: Rendered, now: datetime) -> None:
         """Hand one message over; the letter's id is the idempotency key. Raises ``Temporary`` or ``Permanent``."""

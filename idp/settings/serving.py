@@ -19,6 +19,7 @@ def judge_serving(reader: Reader, file: SettingsFile) -> None:
     _judge_stores(reader, file)
     _judge_mail(reader, file)
     _judge_sms(reader, file)
+    _judge_customers(reader, file)
 
 
 def _judge_server(reader: Reader, file: SettingsFile) -> None:
@@ -66,6 +67,15 @@ def _judge_sms(reader: Reader, file: SettingsFile) -> None:
             reader.refuse(("sms", key), *refusal)
     if file.sms.reach_url is not None and file.sms.url is None:
         reader.refuse(("sms", "reach_url"), "it is set without url", "Set both, or neither.")
+
+
+def _judge_customers(reader: Reader, file: SettingsFile) -> None:
+    customers = file.customers
+    refusal = refused_web(customers.url) if customers.url is not None else None
+    if refusal is not None:
+        reader.refuse(("customers", "url"), *refusal)
+    if customers.token is not None and customers.url is None:
+        reader.refuse(("customers", "token"), "it is set without url", "Set both, or neither.")
 
 
 def _is_authorities(path: str) -> bool:

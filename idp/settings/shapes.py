@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from idp.model import Brand
 from idp.settings.master_key import DEFAULT_FILE
 from idp.settings.settings import (
+    CustomersSettings,
     DatabaseSettings,
     HashingSettings,
     LogSettings,
@@ -39,6 +40,7 @@ class SettingsFile:
     secrets: SecretsTable = field(default_factory=SecretsTable)
     mail: MailSettings = field(default_factory=MailSettings)
     sms: SmsSettings = field(default_factory=SmsSettings)
+    customers: CustomersSettings = field(default_factory=CustomersSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     hashing: HashingSettings = field(default_factory=HashingSettings)
     upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)

@@ -39,8 +39,10 @@ def test_the_shipped_configuration_is_a_working_development_set(config: Path, en
 def test_secrets_are_in_no_repr(config: Path, environ: dict[str, str]) -> None:
     environ |= {"IDP_MAIL_USERNAME": "idp", "IDP_MAIL_PASSWORD": "mail-canary", "IDP_SMS_TOKEN": "sms-canary"}
     environ |= {"IDP_DATABASE_URL": "postgresql+psycopg://idp:db-canary@localhost/idp", "IDP_REDIS_URL": "redis://:r-canary@h"}
+    environ |= {"IDP_CUSTOMERS_URL": "https://customers.example/find", "IDP_CUSTOMERS_TOKEN": "customers-canary"}
     settings = load(config, environ)
     shown = repr(settings)
+    assert settings.customers.token == "customers-canary"
     assert settings.mail.password == "mail-canary"
     assert "canary" not in shown
     assert repr(settings.secrets.master_key) not in shown
@@ -94,6 +96,24 @@ def test_the_environment_replaces_keys_with_their_types(config: Path, environ: d
             "IDP_SMS_REACH_URL",
             "https://sms.example/reach",
             "environment: IDP_SMS_REACH_URL: it is set without url. Set both, or neither.",
+        ),
+        (
+            "IDP_CUSTOMERS_URL",
+            "http://customers.example/find",
+            (
+                'environment: IDP_CUSTOMERS_URL: plain http to "customers.example" can be read and changed on its way. '
+                "Use https; plain http is for localhost, 127.0.0.1 and [::1] only."
+            ),
+        ),
+        (
+            "IDP_CUSTOMERS_TOKEN",
+            "customers-canary",
+            "environment: IDP_CUSTOMERS_TOKEN: it is set without url. Set both, or neither.",
+        ),
+        (
+            "IDP_CUSTOMERS_TIMEOUT",
+            "31s",
+            "environment: IDP_CUSTOMERS_TIMEOUT: 31s is above the ceiling of 30s. Lower it to 30s or less.",
         ),
         (
             "IDP_REGION",
