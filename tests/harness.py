@@ -177,6 +177,7 @@ class House:
         now = self.clock()
         name = changes.pop("username", None) or self.name()
         secrets_of = changes.pop("secrets", (Factor.PASSWORD, Factor.PIN, Factor.ANSWER))
+        password = changes.pop("password", PASSWORD)
         account = Account(
             id=f"acc_{self.vault.token(20)}",
             username=name,
@@ -188,15 +189,15 @@ class House:
             entitlements=ENTITLEMENTS,
             enrolled_at=now,
             email_confirmed_at=now,
-            credentials=tuple(self._credential(factor, now) for factor in secrets_of),
+            credentials=tuple(self._credential(factor, now, password) for factor in secrets_of),
         )
         account = replace(account, **changes)
         with self.world.store.begin() as tx:
             tx.accounts.add(account, credentials.canonical_username(name))
-        return Person(self, username=name)
+        return Person(self, username=name, password=password)
 
-    def _credential(self, factor: Factor, now: datetime) -> Credential:
-        typed = {Factor.PASSWORD: PASSWORD, Factor.PIN: PIN, Factor.ANSWER: ANSWER}[factor]
+    def _credential(self, factor: Factor, now: datetime, password: str) -> Credential:
+        typed = {Factor.PASSWORD: password, Factor.PIN: PIN, Factor.ANSWER: ANSWER}[factor]
         hashed = self._hashed(credentials.prepare(factor, typed))
         return Credential(factor, hashed, now, question=QUESTION if factor is Factor.ANSWER else None)
 
@@ -248,7 +249,7 @@ class House:
 
     def code(self, person: Person) -> str:
         """The code in the last letter or message that brought one; digits that no letter brought where there was none."""
-        codes = ("recovery_code", "reactivation_code")
+        codes = ("recovery_code", "reactivation_code", "extra_code")
         sent = [one for one in self.letters(person.account) if one[0].template in codes]
         return str(sent[-1][1]["code"]) if sent else "0" * self.world.policy.recovery.code_length
 

@@ -241,7 +241,7 @@ class Person:
         }
         if page.step in ("EnterCode", "ResetByCode"):
             return {"code": self.house.code(self), **(answers["ReplacePassword"] if page.step == "ResetByCode" else {})}
-        if page.step == "ReactivateByCode":
+        if page.step in ("ReactivateByCode", "ExtraProofByCode"):
             return {"code": self.house.code(self)} if "code" in page.fields else {"send": "yes"}
         return answers.get(page.step or "")
 

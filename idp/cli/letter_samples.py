@@ -41,12 +41,20 @@ def samples(issuer: str, now: datetime) -> Samples:
         "suspension_reminder": {"": {**quiet, "ends": (now + timedelta(days=30)).isoformat()}, "open": {**quiet, "ends": None}},
         "expiry_reminder": {"": {**quiet, "ends": (now + timedelta(days=30)).isoformat()}, "open": {**quiet, "ends": None}},
         "reactivation_code": {"": code},
+        "extra_code": {"": code},
+        "exported": {"": {"name": "Maria", "at": now.isoformat(), "link": f"{issuer}/profile"}},
         "reactivated": {
             by: {"name": "Maria", "by": by, "at": now.isoformat(), "link": f"{issuer}/profile"} for by in ("person", "staff")
         },
         "locked": {
             **{factor: {"name": "Maria", "factor": factor, "until": soon} for factor in ("password", "pin", "answer")},
             "for_good": {"name": "Maria", "factor": "password", "until": None},
+        },
+        "cancelled": {"": {**person, "at": now.isoformat(), "goes": (now + timedelta(days=14)).isoformat(), "link": sign_in}},
+        "kept": {by: {"name": "Maria", "by": by, "at": now.isoformat(), "link": f"{issuer}/profile"} for by in ("person", "staff")},
+        "service_cancelled": {
+            service: {"name": "Maria", "service": service, "at": now.isoformat(), "link": f"{issuer}/profile"}
+            for service in ("billing", "service")
         },
         "token_reuse": {"": {"name": "Maria", "client": "Norda Portal"}},
     }

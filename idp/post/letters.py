@@ -49,8 +49,17 @@ NEEDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "suspension_reminder": frozenset({"name", "username", "ends", "last_used", "link"}),
         "expiry_reminder": frozenset({"name", "username", "ends", "last_used", "link"}),
         "reactivation_code": frozenset({"name", "code", "expires"}),
+        "extra_code": frozenset({"name", "code", "expires"}),
+        # Everything held about the person was shown to them or downloaded.
+        "exported": frozenset({"name", "at", "link"}),
         # ``by`` is person or staff.
         "reactivated": frozenset({"name", "by", "at", "link"}),
+        # ``goes`` is when the data goes; ``link`` takes it back until then.
+        "cancelled": frozenset({"name", "username", "at", "goes", "link"}),
+        # ``by`` is person or staff.
+        "kept": frozenset({"name", "by", "at", "link"}),
+        # ``service`` is the name of an entitlement.
+        "service_cancelled": frozenset({"name", "service", "at", "link"}),
     }
 )
 

@@ -7,13 +7,16 @@ from typing import Any, Final
 
 from marshmallow import Schema
 
-from idp.flows import enrol, reactivate, recover, second_factor, sign_in
+from idp.flows import agree, enrol, extra, reactivate, recover, second_factor, sign_in
 from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked
+from idp.flows.requested import Result as Requested
 from idp.flows.second_factor import Enrolled
 from idp.flows.sign_in import Gone
 from idp.flows.world import World
 from idp.policies.steps import (
+    AcceptTerms,
+    AnswerPurposes,
     AnswerToRecover,
     AskPin,
     AskSecondFactor,
@@ -24,6 +27,7 @@ from idp.policies.steps import (
     EnrolSecondFactor,
     EnterCode,
     ExtraProof,
+    ExtraProofByCode,
     GiveConsent,
     MailSent,
     Reactivate,
@@ -36,7 +40,7 @@ from idp.policies.steps import (
 from idp.web import forms
 
 Values = dict[str, Any]
-Result = Looked | sign_in.Wrong | recover.Wrong | second_factor.Wrong | reactivate.Result | Enrolled | Faulty | Gone | None
+Result = Looked | sign_in.Wrong | recover.Wrong | second_factor.Wrong | Requested | Enrolled | Faulty | agree.Answer | Gone | None
 _MISMATCH = ("mismatch",)
 
 
@@ -85,8 +89,25 @@ def _reactivation_code(world: World, looked: Looked, values: Values) -> Result:
     return reactivate.code(world, looked, values["code"])
 
 
+def _extra_code(world: World, looked: Looked, values: Values) -> Result:
+    if values["send"]:
+        return extra.send(world, looked)
+    return extra.code(world, looked, values["code"])
+
+
 def _consent(world: World, looked: Looked, values: Values) -> Result:  # noqa: ARG001 - "deny" never comes here
     return sign_in.consent(world, looked)
+
+
+# Agreeing
+
+
+def _terms(world: World, looked: Looked, values: Values) -> Result:
+    return agree.accept(world, looked, values["seen"])
+
+
+def _purposes(world: World, looked: Looked, values: Values) -> Result:
+    return agree.answer(world, looked, values["seen"], values["answers"])
 
 
 # The second factor
@@ -161,8 +182,11 @@ ANSWERS: Final[Mapping[type[Step], Answer]] = MappingProxyType(
         Reactivate: Answer(forms.OneAnswer(), _reactivation_answer, "wrong_answer"),
         ReactivateByCode: Answer(forms.CodeOrSend(), _reactivation_code, "wrong_code"),
         ExtraProof: Answer(forms.OneAnswer(), _question, "wrong_answer"),
+        ExtraProofByCode: Answer(forms.CodeOrSend(), _extra_code, "wrong_code"),
         AskSecondFactor: Answer(forms.SecondFactor(), _second_factor, "wrong_second_factor"),
         EnrolSecondFactor: Answer(forms.Code(), _enrol_app, "wrong_app_code"),
+        AcceptTerms: Answer(forms.Seen(), _terms),
+        AnswerPurposes: Answer(forms.Purposes(), _purposes),
         GiveConsent: Answer(forms.Decision(), _consent),
         AnswerToRecover: Answer(forms.OneAnswer(), _recovery_answer, "wrong_answer"),
         EnterCode: Answer(forms.Code(), _recovery_code, "wrong_code"),

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, request
 
-from idp.flows import reactivate, recover, second_factor, sign_in
+from idp.flows import recover, requested, second_factor, sign_in
 from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked, look
 from idp.flows.second_factor import Enrolled
@@ -68,9 +68,9 @@ class Door:
         match result:
             case None | Gone():
                 return self._gone()
-            case sign_in.Wrong(looked) | recover.Wrong(looked) | second_factor.Wrong(looked) | reactivate.Wrong(looked):
+            case sign_in.Wrong(looked) | recover.Wrong(looked) | second_factor.Wrong(looked) | requested.Wrong(looked):
                 return self._page(looked, 401, errors=(wrong,))
-            case reactivate.TooMany(looked):
+            case requested.TooMany(looked):
                 return self._page(looked, 429, errors=("too_many_codes",))
             case Faulty(looked, faults):
                 return self._page(looked, 422, fields={field_of(looked.step, fault): (fault,) for fault in reversed(faults)})

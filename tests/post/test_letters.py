@@ -49,8 +49,9 @@ SECRETS = {
         "suspension_reminder",
         "expiry_reminder",
         "reactivated",
+        "exported",
     },
-    "code": {"invitation", "recovery_code", "confirm_address", "reactivation_code"},
+    "code": {"invitation", "recovery_code", "confirm_address", "reactivation_code", "extra_code"},
     "password": {"temporary_password"},
     "pin": {"new_pin"},
 }
@@ -127,6 +128,8 @@ def test_what_is_read_aloud_or_copied_has_a_line_of_its_own(locale: str) -> None
         ("recovery_code", "code"),
         ("confirm_address", "code"),
         ("reactivation_code", "code"),
+        ("extra_code", "code"),
+        ("exported", "link"),
         ("suspension_reminder", "link"),
         ("expiry_reminder", "link"),
         ("reactivated", "link"),
@@ -232,6 +235,7 @@ def test_only_some_letters_are_text_messages() -> None:
     assert sorted(TEXTED) == [
         "changed",
         "confirm_address",
+        "extra_code",
         "frozen",
         "invitation",
         "reactivated",

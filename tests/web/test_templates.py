@@ -136,7 +136,7 @@ def _samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
         QUESTION | {"values": {"question": "first_film"}, "fields": {"answer": ("answer_short",)}},
     )
     yield "answer-reactivate", "answer", FORM | {"kind": "reactivate", "question": "childhood_street", "back_href": "/"}
-    yield from _reactivation_samples()
+    yield from _codes_on_request()
     yield "answer-extra-wrong", "answer", FORM | {"kind": "extra", "question": "first_trip", "errors": ("wrong_answer",)}
     yield from _recovery_samples()
     scope = ("openid", "profile", "email", "billing:read", "service:write", "x<y")
@@ -241,15 +241,17 @@ def _profile_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "confirm-mobile-wrong", "confirm_code", code | wrong
 
 
-def _reactivation_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _codes_on_request() -> Iterator[tuple[str, str, dict[str, Any]]]:
     code = FORM | {"channel": "email", "to": "m…@example.com", "length": 6, "minutes": 10, "sent": False, "back_href": "/"}
     sms = {"channel": "sms", "to": "…719", "minutes": 60}
-    yield "reactivate-send", "code_on_request", code
-    yield "reactivate-send-sms", "code_on_request", code | sms
-    yield "reactivate-too-many", "code_on_request", code | {"errors": ("too_many_codes",)}
-    yield "reactivate-code", "code_on_request", code | {"sent": True}
-    yield "reactivate-code-wrong", "code_on_request", code | {"sent": True, "errors": ("wrong_code",)}
-    yield "reactivate-code-sms", "code_on_request", code | sms | {"sent": True}
+    for kind in ("reactivate", "extra"):
+        asked = code | {"kind": kind}
+        yield f"{kind}-send", "code_on_request", asked
+        yield f"{kind}-send-sms", "code_on_request", asked | sms
+        yield f"{kind}-too-many", "code_on_request", asked | {"errors": ("too_many_codes",)}
+        yield f"{kind}-code", "code_on_request", asked | {"sent": True}
+        yield f"{kind}-code-wrong", "code_on_request", asked | {"sent": True, "errors": ("wrong_code",)}
+        yield f"{kind}-code-sms", "code_on_request", asked | sms | {"sent": True}
 
 
 def _recovery_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
