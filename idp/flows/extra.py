@@ -1,11 +1,26 @@
 """The proof beyond the sign-in by a code, to a confirmed address or number, where what is asked for is better protected."""
 
+from dataclasses import replace
+
 from idp.flows import requested
 from idp.flows.facts import Looked, advance
 from idp.flows.requested import Result
 from idp.flows.world import World
-from idp.model import Factor, Proof, Purpose
+from idp.model import Account, Ask, Factor, Proof, Purpose, Session
+from idp.policies import proving
 from idp.policies.steps import ExtraProofByCode
+
+
+def lately(world: World, held: tuple[Session, Account]) -> bool:
+    """Whether the session at hand opens what wants such a proof, given not long ago."""
+    session, account = held
+    return proving.shown_lately(session.proofs, account, world.policy, world.clock())
+
+
+def asked(world: World, ask: Ask, held: tuple[Session, Account] | None) -> Ask:
+    """``ask`` on the way to a page of ours that wants such a proof: whoever has none of the kind proves the password anew."""
+    since = proving.fresh_since(held[0].proofs, held[1], world.policy, world.clock()) if held is not None else None
+    return replace(ask, acr=("extra",), fresh_since=since)
 
 
 def send(world: World, looked: Looked) -> Result:

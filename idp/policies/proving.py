@@ -71,7 +71,7 @@ def acr(proofs: Iterable[Proof], policy: Policy, now: datetime) -> Level:
         return "mfa"
     fresh = {proof.factor for proof in proofs if now - proof.at <= policy.step_up.fresh_for}
     signed_in = Factor.PASSWORD in held and (Factor.PIN in held or not policy.pin.enabled)
-    if signed_in and fresh & {FACTOR_OF[way] for way in policy.step_up.extra_by}:
+    if signed_in and fresh & _extra_factors(policy):
         return "extra"
     return "pwd+pin" if Factor.PASSWORD in held and Factor.PIN in held else "pwd"
 
@@ -115,6 +115,36 @@ def extra_ways(account: Account, policy: Policy) -> tuple[Proving, ...]:
         "passkey": account.credential(Factor.PASSKEY) is not None,
     }
     return tuple(way for way in policy.step_up.extra_by if held[way])
+
+
+def shown_lately(proofs: Iterable[Proof], account: Account, policy: Policy, now: datetime) -> bool:
+    """Whether what was proved opens all that is held about a person: an extra proof or a second factor, given not long ago.
+
+    Of whoever holds neither nothing more can be asked than the password, given as lately.
+    """
+    true = still_true(proofs, account)
+    lately = {proof.factor for proof in true if now - proof.at <= policy.step_up.fresh_for}
+    if not _holds_more(account, policy):
+        return bool(lately & {Factor.PASSWORD, Factor.PASSKEY})
+    return reaches(acr(true, policy, now), "extra") and bool(lately & (STRONG | _extra_factors(policy)))
+
+
+def fresh_since(proofs: Iterable[Proof], account: Account, policy: Policy, now: datetime) -> datetime | None:
+    """The moment before which proofs do not count for a page that wants one given lately; None: only the missing one is asked.
+
+    Everything is asked anew where the walk would find nothing missing: a second factor counts as long as the session.
+    """
+    if _holds_more(account, policy) and not reaches(acr(still_true(proofs, account), policy, now), "extra"):
+        return None
+    return now
+
+
+def _holds_more(account: Account, policy: Policy) -> bool:
+    return bool(extra_ways(account, policy) or second_factors(account))
+
+
+def _extra_factors(policy: Policy) -> set[Factor]:
+    return {FACTOR_OF[way] for way in policy.step_up.extra_by}
 
 
 def can_reach(account: Account, level: Level, policy: Policy) -> bool:

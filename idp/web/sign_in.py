@@ -6,22 +6,27 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, request
 
-from idp.flows import recover, requested, second_factor, sign_in
+from idp.flows import agree, recover, requested, second_factor, sign_in
 from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked, look
 from idp.flows.second_factor import Enrolled
 from idp.flows.sign_in import Gone
 from idp.language import format_instant
 from idp.model import Ask, Client
-from idp.policies.steps import AskUsernameAndPassword, ChooseQuestion, Done, GiveConsent, Refused
-from idp.web import forms, remembering
+from idp.policies.steps import AcceptTerms, AskUsernameAndPassword, ChooseQuestion, Done, GiveConsent, KeepAccount, Refused
+from idp.web import capacities, consents, forms, remembering
 from idp.web.answers import ANSWERS, PASSKEY, Result, field_of
 from idp.web.house import DEVICE_AGE, House
 from idp.web.pages import name_of, page_for, ways_back
 from idp.web.second_factor import shown as around_second_factor
 
 # The pages of ours that a sign-in may lead to: names, so that no address is ever taken from a request.
-_OWN_PAGES: Final = {"profile": "/profile", "sessions": "/profile/sessions", "second-factor": "/profile/second-factor"}
+_OWN_PAGES: Final = {
+    "profile": "/profile",
+    "sessions": "/profile/sessions",
+    "second-factor": "/profile/second-factor",
+    "capacities": "/profile/capacities",
+}
 
 Limit = Callable[[Callable[..., Response]], Callable[..., Response]]
 
@@ -74,6 +79,10 @@ class Door:
                 return self._page(looked, 429, errors=("too_many_codes",))
             case Faulty(looked, faults):
                 return self._page(looked, 422, fields={field_of(looked.step, fault): (fault,) for fault in reversed(faults)})
+            case agree.Stale(looked):
+                return self._page(looked, 409, errors=("text_changed",))
+            case agree.Unanswered(looked, purposes):
+                return self._page(looked, 422, fields=consents.unanswered(purposes))
             case Enrolled(looked, codes):
                 onward = f"/sign-in/{looked.visit.transaction}"
                 return self.house.page("recovery_codes.html", codes=codes, continue_href=onward, here="")
@@ -90,6 +99,7 @@ class Door:
         template, context = page_for(looked, self.world.policy, self.world.clients)
         if isinstance(looked.step, Refused):
             status = 403
+        if isinstance(looked.step, Refused | KeepAccount):
             context["until"] = self._told(looked.step, looked)
         if isinstance(looked.step, AskUsernameAndPassword):
             context["invitation_href"] = f"/invitation?{urlencode({'sign_in': looked.visit.transaction})}"
@@ -106,7 +116,11 @@ class Door:
             "locale": looked.sign_in.ask.locale,
         }
         context |= (
-            self._around(looked) | ways_back(looked, self.world.policy) | around_second_factor(self.house, looked) | shown
+            self._around(looked)
+            | ways_back(looked, self.world.policy)
+            | around_second_factor(self.house, looked)
+            | capacities.around(self.world, looked)
+            | shown
         )
         return self.house.page(template, status, **context)
 
@@ -118,7 +132,7 @@ class Door:
         if client and not ask.parameters and client.initiate_login_uri:
             targets = [client.initiate_login_uri]
         around: dict[str, Any] = {"client_name": client.name if client else "", "targets": targets or self._only_target(client)}
-        if isinstance(looked.step, Refused):
+        if isinstance(looked.step, Refused | KeepAccount | AcceptTerms):
             home = client.initiate_login_uri if client else None
             around["back_href"] = (
                 f"/authorize/{looked.visit.transaction}" if ask.parameters else home or self.house.brand.home or None
@@ -130,7 +144,7 @@ class Door:
         """Where the client is answered if it named no address: the one that it registered."""
         return list(client.redirect_uris[:1]) if client else []
 
-    def _told(self, step: Refused, looked: Looked) -> str | None:
+    def _told(self, step: Refused | KeepAccount, looked: Looked) -> str | None:
         if step.until is None:
             return None
         zone = looked.account.zone if looked.account else "UTC"
