@@ -1,12 +1,12 @@
 """The door of a sign-in: one address, one form at a time. Read the shape, call one use case, show where things stand."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, request
 
-from idp.flows import agree, recover, requested, second_factor, sign_in
+from idp.flows import agree, extra, recover, requested, second_factor, sign_in
 from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked, look
 from idp.flows.second_factor import Enrolled
@@ -17,16 +17,9 @@ from idp.policies.steps import AcceptTerms, AskUsernameAndPassword, ChooseQuesti
 from idp.web import capacities, consents, forms, remembering
 from idp.web.answers import ANSWERS, PASSKEY, Result, field_of
 from idp.web.house import DEVICE_AGE, House
+from idp.web.onward import HOME, ONWARD
 from idp.web.pages import name_of, page_for, ways_back
 from idp.web.second_factor import shown as around_second_factor
-
-# The pages of ours that a sign-in may lead to: names, so that no address is ever taken from a request.
-_OWN_PAGES: Final = {
-    "profile": "/profile",
-    "sessions": "/profile/sessions",
-    "second-factor": "/profile/second-factor",
-    "capacities": "/profile/capacities",
-}
 
 Limit = Callable[[Callable[..., Response]], Callable[..., Response]]
 
@@ -41,8 +34,10 @@ class Door:
     def start(self) -> Response:
         """GET /sign-in: a sign-in that no client asked for, on the way to the page of ours that ``to`` names."""
         wanted = request.args.get("to", "")
-        ask = Ask(onward=wanted if wanted in _OWN_PAGES else "")
-        transaction = sign_in.begin(self.world, ask, self.house.browser_secret(), self.house.session())
+        ask, held = Ask(onward=wanted if wanted in ONWARD else ""), self.house.session()
+        if ONWARD.get(wanted, HOME).extra:
+            ask = extra.asked(self.world, ask, held)
+        transaction = sign_in.begin(self.world, ask, self.house.browser_secret(), held)
         return self.house.away(f"/sign-in/{transaction}")
 
     def show(self, transaction: str) -> Response:
@@ -69,7 +64,7 @@ class Door:
             return self.house.away(f"/authorize/{transaction}")
         return self._show(answer.run(self.world, looked, values), answer.wrong)
 
-    def _show(self, result: Result, wrong: str) -> Response:
+    def _show(self, result: Result, wrong: str) -> Response:  # noqa: PLR0911 - a table
         match result:
             case None | Gone():
                 return self._gone()
@@ -167,7 +162,7 @@ class Door:
         if ask.parameters:
             return f"/authorize/{looked.visit.transaction}"
         if ask.onward:
-            return _OWN_PAGES.get(ask.onward, "/")
+            return ONWARD.get(ask.onward, HOME).path
         client = self.world.clients.get(ask.client_id or "")
         if client is None or client.initiate_login_uri is None:
             return "/"
