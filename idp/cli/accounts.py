@@ -19,7 +19,7 @@ from idp.model import Account, Client
 from idp.policies import lockout
 from idp.policies.credentials import canonical_username
 from idp.policies.inactivity import counts_from
-from idp.policies.lifecycle import missing_pieces, standing
+from idp.policies.lifecycle import leaves_at, missing_pieces, standing
 from idp.post import addresses
 from idp.settings import from_environment
 
@@ -104,6 +104,9 @@ def show(username: str) -> None:
         "still to do": ", ".join(missing_pieces(account, world.policy)) or "nothing",
         "entitlements": ", ".join(sorted(account.entitlements)) or "none",
     }
+    goes = leaves_at(account, world.policy)
+    if goes is not None:
+        rows["data goes"] = f"{goes:%Y-%m-%d %H:%M} UTC, unless the person takes it back"
     console = Console()
     for label, value in rows.items():
         console.print(f"{label:<14}{value}", highlight=False)
@@ -154,8 +157,10 @@ def send_reset(username: str) -> None:
 _NOT_REACTIVATED = {
     NotReactivated.UNKNOWN: "No such account: it may be gone for ever. Invite the person anew.",
     NotReactivated.ACTIVE: "The account is active: there is nothing to reactivate.",
+    NotReactivated.PENDING: "The person has not confirmed the registration yet: there is nothing to reactivate.",
     NotReactivated.INVITED: "The person has not come yet: invite them again instead.",
     NotReactivated.BLOCKED: "The account is blocked by staff: unblock it instead.",
+    NotReactivated.LEAVING: "Its person has cancelled it: keep it instead, if it is they who ask.",
     NotReactivated.CLOSED: "The account is closed for ever.",
 }
 
@@ -168,6 +173,16 @@ def reactivate(username: str) -> None:
     if isinstance(result, NotReactivated):
         raise click.ClickException(_NOT_REACTIVATED[result])
     click.echo(f"{result.username}: active again. The person is told.")
+
+
+@accounts.command()
+@click.argument("username")
+def keep(username: str) -> None:
+    """Take back that USERNAME cancelled everything, while the data is there; make sure first that it is they who ask."""
+    kept = assist.keep(_world(), username, _actor())
+    if kept is None:
+        raise click.ClickException("There is nothing to take back: no such account, or it was not cancelled.")
+    click.echo(f"{kept.username}: active again, and nothing is deleted. The person is told.")
 
 
 @accounts.command("remove-second-factor")

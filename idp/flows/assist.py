@@ -1,4 +1,4 @@
-"""What staff may do for a person: block, unblock, unlock, reactivate, start a reset, close. They never learn a secret."""
+"""What staff may do for a person: block, unblock, unlock, reactivate, keep, start a reset, close. They never learn a secret."""
 
 from datetime import timedelta
 from enum import Enum, auto
@@ -9,7 +9,7 @@ from idp.flows.world import World
 from idp.model import Account, AccountState, Changed, Factor, Source
 from idp.policies import lockout, proving, recovery
 from idp.policies.credentials import canonical_username
-from idp.policies.lifecycle import Standing, standing
+from idp.policies.lifecycle import Standing, leaves_at, standing
 
 
 class Act(Enum):
@@ -69,6 +69,19 @@ def unlock(world: World, username: str, actor: str) -> int | None:
     return lifted
 
 
+def keep(world: World, username: str, actor: str) -> Account | None:
+    """Take back for a person that they cancelled everything, while their data is there. It is told. None: nothing to do."""
+    now = world.clock()
+    with world.store.begin() as tx:
+        known = tx.accounts.by_username(canonical_username(username))
+        account = tx.accounts.locked(known.id) if known is not None else None
+        until = leaves_at(account, world.policy) if account is not None else None
+        if account is None or until is None or now >= until:
+            return None
+        waking.take_back(world, tx, account, now=now, by=By(Source(), actor=actor))
+    return account
+
+
 # How long an address must have stood before staff may have a temporary password sent to it (ASVS 6.4.6).
 _SETTLED = timedelta(hours=72)
 
@@ -107,15 +120,19 @@ class NotReactivated(Enum):
 
     UNKNOWN = auto()
     ACTIVE = auto()
+    PENDING = auto()
     INVITED = auto()
     BLOCKED = auto()
+    LEAVING = auto()
     CLOSED = auto()
 
 
 _AWAKE = {
     Standing.ACTIVE: NotReactivated.ACTIVE,
+    Standing.PENDING: NotReactivated.PENDING,
     Standing.INVITED: NotReactivated.INVITED,
     Standing.BLOCKED: NotReactivated.BLOCKED,
+    Standing.LEAVING: NotReactivated.LEAVING,
     Standing.CLOSED: NotReactivated.CLOSED,
 }
 

@@ -1,4 +1,4 @@
-"""Sleeping access made active again, by whoever may: the account is held meanwhile, and every address is told."""
+"""Access made active again that slept, or was cancelled, by whoever may: the account is held meanwhile, and its owner told."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 from idp.flows.keeping import By
 from idp.flows.world import World
-from idp.model import Account
+from idp.model import Account, AccountState
 from idp.policies.lifecycle import Standing, standing
 from idp.store import Transaction
 
@@ -34,3 +34,18 @@ def wake(world: World, tx: Transaction, account: Account, *, now: datetime, by: 
     }
     world.tell(tx, now, "reactivated", held, context)
     return replace(held, reactivated_at=now)
+
+
+def take_back(world: World, tx: Transaction, account: Account, *, now: datetime, by: By) -> None:
+    """Make an account active again that its person had cancelled, and that the caller has locked; its clock restarts."""
+    tx.accounts.set_state(account.id, AccountState.ACTIVE, now)
+    tx.accounts.reactivated(account.id, now)
+    cancelled = account.state_at.isoformat() if account.state_at else None
+    world.record(tx, now, "account.kept", "done", account=account, actor=by.actor, source=by.source, cancelled=cancelled)
+    context = {
+        "name": account.called,
+        "by": "person" if by.actor == "person" else "staff",
+        "at": now.isoformat(),
+        "link": f"{world.issuer}/profile",
+    }
+    world.send(tx, now, "kept", account, context)

@@ -92,11 +92,13 @@ class Quiet:
     """What was done about an account since it was last used; the next use forgets it.
 
     ``suspended_at`` and ``expired_at`` are when upkeep wrote down that it had come to that; nothing waits for them.
+    ``goes_at`` is when the data of a person who cancelled everything goes, as they were told.
     """
 
     reminders: tuple[Reminder, ...] = ()
     suspended_at: datetime | None = None
     expired_at: datetime | None = None
+    goes_at: datetime | None = None
 
 
 class Role(StrEnum):

@@ -19,7 +19,7 @@ from idp.oauth.clients import Clients
 from idp.oauth.door import Finished, Pages, Pending, SignInDoor
 from idp.oauth.wire import body_of, parse
 from idp.policies import entry, sessions, steps
-from idp.policies.steps import Done, GiveConsent, Refused, Step
+from idp.policies.steps import AcceptTerms, Done, GiveConsent, KeepAccount, Refused, Step
 from idp.vault.signing import KeyRing
 
 Held = tuple[Session, Account]
@@ -165,11 +165,14 @@ class Authorization:
 def _ended(step: Step) -> Refusal | None:
     """How a sign-in that stands at ``step`` ended for the client; None where it goes on.
 
-    Who comes back from the question for consent without an answer has declined.
+    Who comes back from the question for consent, from terms to be accepted, or from the question whether to keep the account,
+    without an answer has declined.
     """
     if isinstance(step, Refused):
         return _WHY_REFUSED.get(step.why, _DENIED)
-    return _DENIED if isinstance(step, GiveConsent) else None
+    if isinstance(step, AcceptTerms) and not step.must:
+        return None
+    return _DENIED if isinstance(step, GiveConsent | KeepAccount | AcceptTerms) else None
 
 
 def _unseen(step: Step) -> Refusal:

@@ -229,7 +229,8 @@ def watched_after(policy: Policy) -> dict[AccountState, timedelta]:
     watched = {
         AccountState.PENDING: policy.registration.purge_unconfirmed_after,
         AccountState.INVITED: policy.registration.purge_unconfirmed_after,
-        AccountState.LEAVING: policy.leaving.grace,
+        # When each of them goes was told when they left, whatever policy has become since.
+        AccountState.LEAVING: timedelta(0),
         AccountState.CLOSED: policy.retention.closed_accounts,
     }
     return watched | ({AccountState.ACTIVE: min(spans)} if spans else {})
@@ -241,7 +242,12 @@ def worth_noting(last: datetime | None, now: datetime) -> bool:
 
 
 def gone_at(account: Account, policy: Policy) -> datetime | None:
-    """When an account goes that the clock of inactivity does not run for: closed, cancelled, or never come to."""
+    """When an account goes that the clock of inactivity does not run for: closed, cancelled, or never come to.
+
+    Who cancelled was told a date, and it stays that one, also where policy's grace is another by then.
+    """
+    if account.state is AccountState.LEAVING:
+        return account.quiet.goes_at or (account.state_at or account.created_at) + policy.leaving.grace
     after = None if account.state is AccountState.ACTIVE else watched_after(policy).get(account.state)
     return (account.state_at or account.created_at) + after if after is not None else None
 

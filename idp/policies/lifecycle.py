@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from idp.model import Account, AccountState, Factor
-from idp.policies.inactivity import counts_from, course
+from idp.policies.inactivity import counts_from, course, gone_at
 from idp.policies.joining import Piece
 from idp.policies.policy import Inactivity, Policy
 
@@ -48,9 +48,7 @@ def standing(account: Account, policy: Policy, now: datetime) -> Standing:
 
 def leaves_at(account: Account, policy: Policy) -> datetime | None:
     """Until when a person who cancelled everything can take it back; None where they have not."""
-    if account.state is not AccountState.LEAVING:
-        return None
-    return (account.state_at or account.created_at) + policy.leaving.grace
+    return gone_at(account, policy) if account.state is AccountState.LEAVING else None
 
 
 def _may_have_ended(account: Account, rules: Inactivity, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from idp.model import Account, Factor, Lost, Recovering, SignIn
-from idp.policies.lifecycle import Standing, required_pieces, standing
+from idp.policies.lifecycle import Standing, leaves_at, required_pieces, standing
 from idp.policies.policy import Policy, Proving, RecoveryMethod
 from idp.policies.proving import FACTOR_OF, still_true
 from idp.policies.steps import (
@@ -62,7 +62,13 @@ def offered(policy: Policy) -> tuple[Lost, ...]:
 
 
 def may_recover(account: Account, policy: Policy, now: datetime) -> bool:
-    """Whether anything may be sent to the account: it has come to life, and nobody has closed it."""
+    """Whether anything may be sent to the account: it has come to life, and nobody has closed it.
+
+    Who cancelled everything, and has forgotten the password since, must be able to take it back.
+    """
+    until = leaves_at(account, policy)
+    if until is not None:
+        return now < until
     return standing(account, policy, now) in (Standing.ACTIVE, Standing.SUSPENDED)
 
 

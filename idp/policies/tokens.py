@@ -112,6 +112,16 @@ def token_scope(
     return kept
 
 
+def still_entitled(scope: Iterable[str], resource: Resource | None, entitlements: frozenset[str]) -> tuple[str, ...] | None:
+    """What a token's scope is worth now that the entitlements may be fewer than when it was issued; None: nothing any more.
+
+    A token that never gave anything of its resource stays what it is.
+    """
+    had, offered = tuple(scope), resource.scopes if resource is not None else {}
+    left = tuple(one for one in had if _entitled(offered.get(one, ""), entitlements))
+    return left if left or not had else None
+
+
 def _entitled(needed: str, entitlements: frozenset[str] | None) -> bool:
     return entitlements is None or not needed or needed in entitlements
 

@@ -254,6 +254,7 @@ def quiet_document(quiet: Quiet) -> str | None:
         ],
         "suspended": _micros(quiet.suspended_at),
         "expired": _micros(quiet.expired_at),
+        "goes": _micros(quiet.goes_at),
     }
     kept = {name: value for name, value in members.items() if value}
     return encode(kept) if kept else None
@@ -271,6 +272,7 @@ def quiet_from(document: str | None) -> Quiet:
         ),
         _instant(members.get("suspended")),
         _instant(members.get("expired")),
+        _instant(members.get("goes")),
     )
 
 

@@ -4,7 +4,22 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response
 
-from idp.web import alarm, home, invitation, profile, recovery, sessions, sign_in, static, strength, strengthen, watching
+from idp.web import (
+    alarm,
+    capacities,
+    consents,
+    home,
+    invitation,
+    leave,
+    profile,
+    recovery,
+    sessions,
+    sign_in,
+    static,
+    strength,
+    strengthen,
+    watching,
+)
 from idp.web.house import House
 
 __all__ = ["House", "Limits", "View", "create_blueprint"]
@@ -23,6 +38,7 @@ def create_blueprint(house: House, limits: Limits) -> Blueprint:
     profile.add_to(blueprint, house, limits["change"])
     strengthen.add_to(blueprint, house, limits["change"])
     sessions.add_to(blueprint, house, limits["change"])
+    leave.add_to(blueprint, house, limits["change"])
     watching.add_to(blueprint, house)
     strength.add_to(blueprint, house, limits["strength"])
     home.add_to(blueprint, house)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from marshmallow import Schema
 
-from idp.flows import agree, enrol, extra, reactivate, recover, second_factor, sign_in
+from idp.flows import acting, agree, enrol, extra, leave, reactivate, recover, second_factor, sign_in
 from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked
 from idp.flows.requested import Result as Requested
@@ -29,6 +29,7 @@ from idp.policies.steps import (
     ExtraProof,
     ExtraProofByCode,
     GiveConsent,
+    KeepAccount,
     MailSent,
     Reactivate,
     ReactivateByCode,
@@ -110,6 +111,14 @@ def _purposes(world: World, looked: Looked, values: Values) -> Result:
     return agree.answer(world, looked, values["seen"], values["answers"])
 
 
+def _keep(world: World, looked: Looked, values: Values) -> Result:  # noqa: ARG001 - a button alone
+    return leave.keep(world, looked)
+
+
+def _capacity(world: World, looked: Looked, values: Values) -> Result:
+    return acting.choose(world, looked, values["capacity"])
+
+
 # The second factor
 
 
@@ -187,6 +196,8 @@ ANSWERS: Final[Mapping[type[Step], Answer]] = MappingProxyType(
         EnrolSecondFactor: Answer(forms.Code(), _enrol_app, "wrong_app_code"),
         AcceptTerms: Answer(forms.Seen(), _terms),
         AnswerPurposes: Answer(forms.Purposes(), _purposes),
+        KeepAccount: Answer(forms.Nothing(), _keep),
+        ChooseCapacity: Answer(forms.OneCapacity(), _capacity),
         GiveConsent: Answer(forms.Decision(), _consent),
         AnswerToRecover: Answer(forms.OneAnswer(), _recovery_answer, "wrong_answer"),
         EnterCode: Answer(forms.Code(), _recovery_code, "wrong_code"),

@@ -191,6 +191,30 @@ class Passkey(_Form):
     passkey = fields.String(required=True, validate=validate.Length(min=1, max=4 * LONGEST))
 
 
+class Seen(_Form):
+    """The mark of what a page showed, to which its button agrees."""
+
+    seen = fields.String(load_default="")
+
+
+class Purposes(Seen):
+    """Answers to purposes, each in a field of its own; what is neither yes nor no is no answer."""
+
+    answers = fields.Dict(keys=fields.String(), values=fields.Boolean())
+
+    @pre_load
+    def _gathered(self, data: Mapping[str, str], **_: Any) -> dict[str, Any]:
+        said = {name.removeprefix(PURPOSE): value for name, value in data.items() if name.startswith(PURPOSE)}
+        answers = {name: value == "yes" for name, value in said.items() if value in ("yes", "no")}
+        return {"seen": data.get("seen", ""), "answers": answers}
+
+
+class Leave(Current):
+    """Which service is given back, or "all" for everything, under the password."""
+
+    what = _text()
+
+
 class Malformed(Exception):  # noqa: N818 - says what the form is
     """A form that no page of ours sends: a field twice, or a value that is no text."""
 

@@ -41,6 +41,7 @@ class Profile:
         return self.house.page(
             "profile.html",
             account=account,
+            leaving=self.world.policy.leaving.enabled,
             told=done.done if done is not None else "",
             open=tuple(name for name, dialog in DIALOGS.items() if dialog.offered(self.world, account)),
             since=self._since(account),

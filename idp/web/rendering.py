@@ -63,6 +63,7 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
         "hidden": MappingProxyType({}),
         "invitation_href": None,
         "known": False,
+        "leaving": False,
         "letters_and_digits": False,
         "meter": "",
         "passkey": "",

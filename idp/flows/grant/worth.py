@@ -36,7 +36,9 @@ def weigh(world: World, keys: KeyRing, token: str) -> Worth | None:
         found = tx.grants.alive(grant_id, digest(jti), now)
     if found is None or found[1] is None or tokens.alive(found[0], found[1], world.policy, now) is not None:
         return None
-    return Worth(claims, *found)
+    # A service that was cancelled since is worth nothing, in a token of before neither.
+    scope = tokens.still_entitled(claims["scope"].split(), world.resources.get(claims["aud"]), found[1].entitlements)
+    return None if scope is None else Worth({**claims, "scope": " ".join(scope)}, *found)
 
 
 _TOLD = ("iss", "sub", "aud", "client_id", "scope", "exp", "iat", "jti", "acr", "amr", "auth_time", "sid")
