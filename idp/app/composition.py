@@ -1,12 +1,15 @@
 """Where machines are made: the only place that opens the store, seats the vault and reads the clock."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from idp.flows import customers
 from idp.flows.world import World
+from idp.model import Customer
 from idp.policies.inactivity import period
-from idp.post import Numbers, SmsGateway
+from idp.post import CustomerGateway, Numbers, SmsGateway
 from idp.settings import Settings, canonical
 from idp.store import Store, open_store
 from idp.vault import Hasher, HashPool, Vault
@@ -33,6 +36,7 @@ def make_vault(settings: Settings) -> Vault:
 def make_world(settings: Settings, store: Store | None = None) -> World:
     """The World of these settings, over a store that is given or opened."""
     opened = store or open_store(settings.database.url, settings.redis.url, pool_size=settings.database.pool_size)
+    numbers = make_numbers(settings)
     return World(
         store=opened,
         vault=make_vault(settings),
@@ -43,7 +47,9 @@ def make_world(settings: Settings, store: Store | None = None) -> World:
         clock=clock,
         languages=settings.languages,
         channels=frozenset({"mail", "sms"} if settings.sms.url is not None else {"mail"}),
-        numbers=make_numbers(settings),
+        numbers=numbers,
+        texts=settings.texts,
+        records=make_records(settings, numbers),
     )
 
 
@@ -53,6 +59,20 @@ def make_numbers(settings: Settings) -> Numbers:
     if sms.url is None or sms.reach_url is None:
         return Numbers(settings.region)
     return Numbers(settings.region, SmsGateway(sms.url, sms.sender, sms.token, reach_url=sms.reach_url).reach)
+
+
+def make_records(settings: Settings, numbers: Numbers) -> Callable[[str, str], Customer | None] | None:
+    """Where customer records are asked for one by one; None where those brought in are in the store."""
+    asked = settings.customers
+    if asked.url is None:
+        return None
+    gateway = CustomerGateway(asked.url, asked.token, asked.timeout.total_seconds())
+
+    def find(reference: str, key: str) -> Customer | None:
+        fields = gateway.ask(reference, key)
+        return None if fields is None else customers.answered(numbers, reference, key, fields)
+
+    return find
 
 
 def put_in_force(world: World) -> World:

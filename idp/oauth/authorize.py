@@ -3,7 +3,7 @@
 What comes next is derived by ``policies.entry`` from the facts at hand; the request is judged again on return.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
@@ -90,11 +90,15 @@ class Authorization:
         return self.door.begin(request, ask, None if other else held)
 
     def _finish(self, request: Request, asking: Asking, found: Finished) -> Response:
-        """Derive once more from what was proved: what was asked stands in the transaction, not in the address."""
+        """Derive once more from what was proved: what was asked stands in the transaction, not in the address.
+
+        So does the capacity that was chosen: another window may have chosen another since, for the session that both share.
+        """
         ask = found.sign_in.ask
         step = entry.next_step(found.sign_in, found.account, self.world.policy, self.world.clock())
         if isinstance(step, Done):
-            return self._answer(asking, found.session, found.account, step.proofs)
+            session = replace(found.session, capacity=found.sign_in.capacity)
+            return self._answer(asking, session, found.account, step.proofs)
         ended = _ended(step)
         return self.door.begin(request, ask, (found.session, found.account)) if ended is None else self._refuse(asking, ended)
 

@@ -7,6 +7,13 @@ from idp.policies.policy import Policy
 TERMS = "terms"
 
 
+def in_force(policy: Policy) -> tuple[tuple[str, str], ...]:
+    """Name and version of each text that people are asked to agree to now, in policy's order: the terms come first."""
+    rules = policy.consent
+    terms = ((TERMS, rules.terms_version),) if rules.terms != "off" and rules.terms_version else ()
+    return (*terms, *rules.purposes.items())
+
+
 def unseen_terms(account: Account, policy: Policy) -> str | None:
     """The version of the terms in force, where the person has neither accepted it nor taken notice of it as policy asks.
 

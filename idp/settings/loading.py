@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 
 from idp.model import Client
@@ -11,6 +11,7 @@ from idp.policies.policy import Policy
 from idp.settings.brand import judge_brand
 from idp.settings.client_keys import Place
 from idp.settings.clients import read_clients
+from idp.settings.consents import NONE, Texts, missing, read_texts
 from idp.settings.document import ENVIRONMENT, Document, read_document
 from idp.settings.environment import overridden
 from idp.settings.master_key import master_key_path, read_master_key
@@ -25,6 +26,7 @@ from idp.settings.shapes import DEFAULT_PROFILE, SettingsFile
 
 DIRECTORY = "config"
 REDIRECTS = "redirects.toml"
+CONSENTS = "consents.toml"
 _PROFILE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?", re.ASCII)
 _REGION = re.compile(r"[A-Z]{2}")
@@ -86,6 +88,7 @@ class _Loading:
         clients = read_clients(clients_reader, judged, place) if clients_reader else {}
         self._keep(clients_reader)
         redirects = self._redirects(file, clients)
+        texts = self._texts(policy, file.languages if file else ())
         key = self._master_key(file)
         if file is None or policy is None or key is None:
             return None
@@ -102,11 +105,13 @@ class _Loading:
             redis=file.redis,
             mail=file.mail,
             sms=file.sms,
+            customers=file.customers,
             server=file.server,
             hashing=file.hashing,
             upkeep=file.upkeep,
             log=file.log,
             redirects=redirects,
+            texts=texts,
         )
 
     def _redirects(self, file: SettingsFile | None, clients: Mapping[str, Client]) -> Mapping[str, str]:
@@ -117,6 +122,17 @@ class _Loading:
         redirects = read_redirects(reader, pages) if reader else {}
         self._keep(reader)
         return redirects
+
+    def _texts(self, policy: Policy | None, languages: Sequence[str]) -> Texts:
+        path = self.directory / CONSENTS
+        if not path.exists():
+            problem = missing(str(path), policy) if policy is not None else None
+            self.problems += [problem] if problem is not None else []
+            return NONE
+        reader = self._reader(CONSENTS)
+        texts = read_texts(reader, policy, languages) if reader else NONE
+        self._keep(reader)
+        return texts
 
     def _document(self, name: str) -> Document | None:
         document, problems = read_document(self.directory / name)

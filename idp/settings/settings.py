@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
-from idp.model import Brand, Client, Resource
+from idp.model import Brand, Client, Resource, Text
 from idp.policies.policy import Policy
 
 
@@ -65,6 +65,20 @@ class SmsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomersSettings:
+    """Who is asked for customer records when somebody registers; unset: those brought in by `idp customers import`."""
+
+    url: str | None = setting(None, "Address that references are posted to.")
+    token: str | None = setting(None, "Bearer token for it.", secret=True)
+    timeout: timedelta = setting(
+        timedelta(seconds=5),
+        "Longest wait for an answer; then registrations are answered 503.",
+        floor=timedelta(seconds=1),
+        ceiling=timedelta(seconds=30),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ServerSettings:
     """How the service listens."""
 
@@ -113,7 +127,7 @@ class Settings:
     """Everything the service is configured with, judged whole before anything starts.
 
     ``clients`` is keyed by client id, ``resources`` by identifier (the audience of its tokens). ``redirects`` tells of each
-    old path where it leads.
+    old path where it leads. ``texts`` are what people agree to, by name and version.
     """
 
     issuer: str
@@ -128,8 +142,10 @@ class Settings:
     redis: RedisSettings = field(default_factory=RedisSettings)
     mail: MailSettings = field(default_factory=MailSettings)
     sms: SmsSettings = field(default_factory=SmsSettings)
+    customers: CustomersSettings = field(default_factory=CustomersSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     hashing: HashingSettings = field(default_factory=HashingSettings)
     upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)
     log: LogSettings = field(default_factory=LogSettings)
     redirects: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[tuple[str, str], Text] = field(default_factory=dict)

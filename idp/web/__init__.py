@@ -37,6 +37,8 @@ def create_blueprint(house: House, limits: Limits) -> Blueprint:
     alarm.add_to(blueprint, house, limits["alarm"])
     profile.add_to(blueprint, house, limits["change"])
     strengthen.add_to(blueprint, house, limits["change"])
+    consents.add_to(blueprint, house, limits["change"])
+    capacities.add_to(blueprint, house, limits["change"])
     sessions.add_to(blueprint, house, limits["change"])
     leave.add_to(blueprint, house, limits["change"])
     watching.add_to(blueprint, house)

@@ -21,6 +21,7 @@ from idp.policies.steps import (
     AskPin,
     AskSecondFactor,
     AskUsernameAndPassword,
+    ChooseCapacity,
     ChoosePassword,
     ChooseQuestion,
     CreatePin,
@@ -41,7 +42,9 @@ from idp.policies.steps import (
 from idp.web import forms
 
 Values = dict[str, Any]
-Result = Looked | sign_in.Wrong | recover.Wrong | second_factor.Wrong | Requested | Enrolled | Faulty | agree.Answer | Gone | None
+Result = (
+    Looked | sign_in.Wrong | recover.Wrong | second_factor.Wrong | Requested | Enrolled | Faulty | agree.Answer | Gone | None
+)
 _MISMATCH = ("mismatch",)
 
 
@@ -61,6 +64,8 @@ def field_of(step: Step, fault: str) -> str:
             return "password_again" if fault == "mismatch" else "password"
         case CreatePin() | ReplacePin():
             return "pin_again" if fault == "mismatch" else "pin"
+        case ChooseCapacity():
+            return "capacity"
         case _:
             return "question" if fault == "question_unknown" else "answer"
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate, validates_schema
 from werkzeug.datastructures import MultiDict
 
 LONGEST = 4096
+# What the fields of purposes are called, before their keys.
+PURPOSE = "purpose-"
 
 
 def _text() -> fields.String:
@@ -113,6 +115,12 @@ class NamedWithPassword(Named):
             raise ValidationError("", "password")
 
 
+class OneCapacity(_Form):
+    """Which of the capacities a person acts in, by the id that the page showed."""
+
+    capacity = _text()
+
+
 class Nothing(_Form):
     """A button alone."""
 
@@ -153,6 +161,16 @@ class ChangeMobile(Current):
     mobile = _text()
 
 
+class CustomerClaimed(Current):
+    """Whose customer number is to be added, under the password; built with ``only`` what policy matches."""
+
+    account_number = _text()
+    customer_code = _text()
+    given_name = _text()
+    family_name = _text()
+    number = _text()
+
+
 class SecondFactor(_Form):
     """A code that an authenticator app shows, or a recovery code."""
 
@@ -175,6 +193,12 @@ class NewPasskey(Current):
 
 class OnePlace(_Form):
     """Which of the places where one is signed in, or of the devices on which one is known, by the id that a page showed."""
+
+    id = fields.String(required=True, validate=validate.Regexp(r"[A-Za-z0-9_-]{1,64}\Z"))
+
+
+class OneOfMine(Current):
+    """The present password, and which of what the account has, by the id that a page showed."""
 
     id = fields.String(required=True, validate=validate.Regexp(r"[A-Za-z0-9_-]{1,64}\Z"))
 

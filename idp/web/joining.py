@@ -3,6 +3,7 @@
 from typing import Any, assert_never
 
 from idp.flows.facts import Looked
+from idp.policies.agreeing import TERMS
 from idp.policies.policy import Policy
 from idp.policies.steps import AcceptTerms, AnswerPurposes, ChooseCapacity, ConfirmRegistration, JoiningStep, KeepAccount
 
@@ -16,11 +17,12 @@ def joining_page(step: JoiningStep, looked: Looked, policy: Policy) -> tuple[str
             return "confirm_registration.html", shown
         case KeepAccount(until):
             return "keep_account.html", {"until": until}
-        case AcceptTerms(version, must):
-            return "terms.html", {"version": version, "must": must}
-        case AnswerPurposes(purposes):
-            return "purposes.html", {"purposes": purposes}
+        case AcceptTerms(_, must):
+            renewed = looked.account is not None and looked.account.answer_to(TERMS) is not None
+            return "terms.html", {"must": must, "renewed": renewed}
+        case AnswerPurposes():
+            return "purposes.html", {}
         case ChooseCapacity():
-            return "choose_capacity.html", {"capacities": looked.account.capacities if looked.account else ()}
+            return "choose_capacity.html", {}
         case _:
             assert_never(step)

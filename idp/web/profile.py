@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
-from idp.flows import change
+from idp.flows import acting, change
 from idp.flows.change import Done, Faulty, NotDone, Outcome, Sent
 from idp.flows.resident import Resident, resident
 from idp.language import format_instant
 from idp.model import Account, Factor, Purpose, Session
 from idp.policies import proving
-from idp.web import forms
+from idp.web import consents, forms
 from idp.web.dialogs import DIALOGS, Dialog, Values, field_of
 from idp.web.house import House
 
@@ -49,6 +49,8 @@ class Profile:
             with_question=self.world.policy.security_question.enabled,
             offered=proving.offered_second_factors(self.world.policy),
             strong=proving.second_factors(account),
+            with_consents=consents.offered(self.world.policy),
+            may_act_for_more=acting.offered(self.world),
         )
 
     def show(self, name: str) -> Response:

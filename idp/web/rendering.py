@@ -85,6 +85,7 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
         "watch": None,
         "welcome": "",
         "why": "",
+        "with_consents": False,
     }
 )
 

@@ -115,6 +115,7 @@ class Door:
             | ways_back(looked, self.world.policy)
             | around_second_factor(self.house, looked)
             | capacities.around(self.world, looked)
+            | consents.shown(self.house, looked)
             | shown
         )
         return self.house.page(template, status, **context)
