@@ -93,7 +93,7 @@ def password(world: World, looked: Looked, username: str, typed: str, *, remembe
         return looked
     name = canonical_username(username)
     with world.store.read() as tx:
-        account = _named(world, tx, name, username)
+        account = _named(world, tx, name)
         aim = target(world, tx, account or decoy(world, name), looked.visit.source, now)
     factor = Factor.TEMPORARY if temporary.used(world, aim, typed, now) else Factor.PASSWORD
     verdict = Verdict.RIGHT if factor is Factor.TEMPORARY else prove(world, now, aim, factor, typed)
@@ -213,13 +213,13 @@ def _moved(world: World, session: Session, now: datetime) -> Session:
     return session
 
 
-def _named(world: World, tx: Transaction, name: str, typed: str) -> Account | None:
+def _named(world: World, tx: Transaction, name: str) -> Account | None:
     """The account that a name at the sign-in page means: by email first, where policy takes it and it is one account's only.
 
     Who chose another's address as a username is not found by it, and everybody is looked for in the same statements.
     """
     ways = world.policy.sign_in.identify_by
-    by_email = [one for one in tx.accounts.by_email(typed) if one.state is not AccountState.PENDING] if "email" in ways else []
+    by_email = [one for one in tx.accounts.by_email(name) if one.state is not AccountState.PENDING] if "email" in ways else []
     by_username = tx.accounts.by_username(name)
     return by_email[0] if len(by_email) == 1 else by_username
 
