@@ -22,6 +22,7 @@ _DEEPEST: Final = 4
 
 _SECRET_KEYS: Final = frozenset(
     {
+        "account_number",
         "answer",
         "assertion",
         "authorization",
@@ -40,6 +41,8 @@ _SECRET_KEYS: Final = frozenset(
         "key",
         "link",
         "master_key",
+        "number",
+        "numbers",
         "otp",
         "passwd",
         "password",
@@ -48,13 +51,17 @@ _SECRET_KEYS: Final = frozenset(
         "private",
         "query",
         "query_string",
+        "reference",
         "secret",
         "set_cookie",
         "text",
         "token",
     }
 )
-_SECRET_ENDINGS: Final = ("_assertion", "_code", "_cookie", "_hash", "_key", "_password", "_pin", "_secret", "_token")
+_SECRET_ENDINGS: Final = (
+    *("_assertion", "_code", "_cookie", "_hash", "_key", "_number"),
+    *("_password", "_pin", "_secret", "_token"),
+)
 
 # Exceptions whose words name parts of the program, never what a person typed.
 _TELLING: Final = (AttributeError, ImportError, NameError, NotImplementedError, StoreDown, TypeError)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from idp.app.composition import as_in_force, make_world
+from idp.cli.capacities import capacity
 from idp.cli.migrate import import_
 from idp.cli.unreached import bounced, unreached
 from idp.flows import assist, invite
@@ -138,7 +139,7 @@ def unlock(username: str) -> None:
 
 _NOT_STARTED = {
     NotStarted.UNKNOWN: "No such account.",
-    NotStarted.CLOSED: "The account is invited, blocked, expired or closed: it cannot recover.",
+    NotStarted.CLOSED: "The account is pending, invited, blocked, expired or closed: it cannot recover.",
     NotStarted.ADDRESS_IS_NEW: "Its address was changed within the last three days: nothing is sent there yet.",
     NotStarted.TOO_MANY: "Too many were sent within the hour.",
 }
@@ -205,6 +206,7 @@ def _act(name: str, act: Act, told: str) -> None:
         click.echo(f"{account.username}: done.")
 
 
+accounts.add_command(capacity)
 accounts.add_command(import_)
 accounts.add_command(unreached)
 accounts.add_command(bounced)

@@ -26,6 +26,11 @@ def may_guess(world: World, what: str, key: str) -> bool:
     return world.store.hit(f"registration:{digest(world, what, key)}", window) <= most
 
 
+def no_guess(world: World, what: str, key: str) -> None:
+    """A try at a reference matched: it was none of the guesses that are limited."""
+    world.store.hit(f"registration:{digest(world, what, key)}", rate(world.policy.registration.guesses)[1], -1)
+
+
 def digest(world: World, what: str, key: str) -> str:
     """The keyed digest of a reference or address: worth nothing without the master key."""
     return world.vault.keyed("customer", f"{what}|{key}")
@@ -39,11 +44,18 @@ def of_customer(world: World, customer: Customer) -> str:
 
 
 def may_join(world: World, tx: Transaction, customer: Customer) -> bool:
-    """Whether one more account may act for the customer."""
-    return len(tx.particulars.acting_for(of_customer(world, customer))) < world.policy.registration.per_customer
+    """Whether one more account may act for the customer; until the transaction ends nobody else is told so."""
+    return has_room(world, tx, of_customer(world, customer))
+
+
+def has_room(world: World, tx: Transaction, key: str) -> bool:
+    """The same of a customer by the keyed digest."""
+    tx.particulars.alone_for(key)
+    return len(tx.particulars.acting_for(key)) < world.policy.registration.per_customer
 
 
 def capacity(world: World, customer: Customer) -> Capacity:
     """The capacity in which an account of the customer acts; its account number is sealed."""
     sealed = world.vault.seal(customer.account_number.encode()) if customer.account_number else b""
-    return Capacity(world.vault.token(9), registration.role(customer), customer.organisation, sealed)
+    role, of = registration.role(customer), of_customer(world, customer)
+    return Capacity(world.vault.token(9), role, customer.organisation, sealed, of)

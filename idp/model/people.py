@@ -114,12 +114,14 @@ class Capacity:
     """One of the capacities in which an account may act. ``id`` is opaque and means nothing outside the account.
 
     ``reference`` is the billing account number behind it, sealed by the vault, or empty; ``organisation`` is for whom.
+    ``customer`` is the keyed digest by which the accounts of that customer are found, "" where it is none of the records.
     """
 
     id: str
     role: Role
     organisation: str = ""
     reference: bytes = field(default=b"", repr=False)
+    customer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,7 @@ class Changed(StrEnum):
     EMAIL = "email"
     MOBILE = "mobile"
     SECOND_FACTOR = "second_factor"
+    CAPACITY = "capacity"
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,10 +96,10 @@ class Customer:
     ``numbers`` are those of the account, mobile or landline, in international form.
     """
 
-    account_number: str
-    customer_code: str
+    account_number: str = field(repr=False)
+    customer_code: str = field(repr=False)
     surname: str
-    numbers: frozenset[str] = frozenset()
+    numbers: frozenset[str] = field(default=frozenset(), repr=False)
     given_name: str = ""
     family_name: str = ""
     organisation: str = ""

@@ -50,7 +50,7 @@ def document(world: World) -> bytes:
         "acr_values_supported": list(LEVELS),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "claim_types_supported": ["normal"],
-        "claims_supported": ["sub", "acr", "amr", "auth_time", "sid", *SCOPE_OF_CLAIM],
+        "claims_supported": ["sub", "acr", "amr", "auth_time", "sid", "capacity", "organisation", *SCOPE_OF_CLAIM],
         "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,

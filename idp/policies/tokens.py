@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from idp.model import Account, AuthorizationCode, Client, Grant, KeyUse, Resource, Rotation, Session, SigningKey
-from idp.policies import proving
+from idp.policies import capacities, proving
 from idp.policies.lifecycle import Standing, standing
 from idp.policies.policy import Policy
 
@@ -137,6 +137,8 @@ def alive(grant: Grant, account: Account, policy: Policy, now: datetime) -> Deni
         return Denied(Error.GRANT, "the grant is over")
     if account.sessions_valid_from is not None and grant.created_at < account.sessions_valid_from:
         return Denied(Error.GRANT, "begun before the account's last cut")
+    if grant.capacity and capacities.held(account, grant.capacity) is None:
+        return Denied(Error.GRANT, "the capacity was taken away")
     found = standing(account, policy, now)
     return Denied(Error.GRANT, f"the account is {found}") if found is not Standing.ACTIVE else None
 
@@ -244,6 +246,18 @@ def evidence(grant: Grant, policy: Policy, now: datetime) -> dict[str, Any]:
     if grant.sid is not None:
         told["sid"] = grant.sid
     return told
+
+
+def in_capacity(grant: Grant, account: Account) -> dict[str, Any]:
+    """In which capacity the person acts, and for which organisation where there is one; nothing where in none.
+
+    Which billing account is behind it is no part of this: only a token for a backend that needs the number names it.
+    """
+    capacity = capacities.held(account, grant.capacity)
+    if capacity is None:
+        return {}
+    told = {"capacity": capacity.role.value}
+    return told | {"organisation": capacity.organisation} if capacity.organisation else told
 
 
 def access_claims(

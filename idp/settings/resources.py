@@ -29,6 +29,7 @@ class ResourceTable:
     scopes: Mapping[str, str] = field(default_factory=dict)
     token_lifetime: timedelta = field(default=1 * HOURS, metadata={"floor": 1 * MINUTES, "ceiling": 1 * HOURS})
     acr: Level = "pwd"
+    account_number: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ def read_resources(reader: Reader, longest: timedelta | None) -> dict[str, Resou
             what = f"the identifier is that of {resources[table.identifier].name} already"
             reader.refuse(("resources", name, "identifier"), what, "Give each resource its own.")
         lifetime = min(table.token_lifetime, longest or table.token_lifetime)
-        resources[table.identifier] = Resource(name, table.identifier, dict(table.scopes), lifetime, table.acr)
+        resources[table.identifier] = Resource(
+            name, table.identifier, dict(table.scopes), lifetime, table.acr, table.account_number
+        )
     return resources
 
 

@@ -281,7 +281,7 @@ _NOTHING_DONE = Quiet()
 
 def capacities_document(capacities: Iterable[Capacity]) -> str | None:
     """The capacities of an account; None, which is most of them, where it has none."""
-    kept = [(one.id, one.role.value, one.organisation, one.reference.hex()) for one in capacities]
+    kept = [(one.id, one.role.value, one.organisation, one.reference.hex(), one.customer) for one in capacities]
     return encode(kept) if kept else None
 
 
@@ -290,7 +290,8 @@ def capacities_from(document: str | None) -> tuple[Capacity, ...]:
     if document is None:
         return ()
     return tuple(
-        Capacity(id_, Role(role), organisation, bytes.fromhex(sealed)) for id_, role, organisation, sealed in decode(document)
+        Capacity(id_, Role(role), organisation, bytes.fromhex(sealed), customer)
+        for id_, role, organisation, sealed, customer in decode(document)
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, bindparam, delete, insert, select
+from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, bindparam, delete, insert, select, text
 
 from idp.model import Account, Agreed, Agreement, Capacity
 from idp.store.accounts import setting
@@ -54,6 +54,8 @@ _ACTING = Statement(
     .where(_r.reference == bindparam("key"))
     .order_by(_r.account_id)
 )
+# Accounts of one customer that come at once see each other: SQLite lets one write at a time anyhow.
+_ALONE = Statement(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"))
 _PART = Statement(delete(customer_references).where(_r.account_id == bindparam("account"), _r.reference == bindparam("key")))
 
 
@@ -99,6 +101,11 @@ class Particulars(Repository):
     def cease(self, account_id: str, reference: str) -> None:
         """The account acts for that customer no more."""
         self._link.run(_PART, {"account": account_id, "key": reference})
+
+    def alone_for(self, reference: str) -> None:
+        """Wait for whoever else decides about that customer, and let others wait until the transaction ends."""
+        if self._link.dialect == "postgresql":
+            self._link.all(_ALONE, {"key": reference})
 
     def acting_for(self, reference: str) -> tuple[str, ...]:
         """The ids of the accounts that act for a customer."""

@@ -171,6 +171,15 @@ class CustomerClaimed(Current):
     number = _text()
 
 
+class Details(_Form):
+    """Names, which may be nobody's, the language of letters and the time zone."""
+
+    given_name = fields.String(load_default="", validate=validate.Length(max=LONGEST))
+    family_name = fields.String(load_default="", validate=validate.Length(max=LONGEST))
+    locale = _text()
+    zone = _text()
+
+
 class SecondFactor(_Form):
     """A code that an authenticator app shows, or a recovery code."""
 

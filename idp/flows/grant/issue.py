@@ -11,7 +11,7 @@ from idp.flows import activity
 from idp.flows.grant.facts import Issued, Presented, Wish
 from idp.flows.world import World
 from idp.model import Account, Client, Grant, Resource, Rotation
-from idp.policies import tokens
+from idp.policies import capacities, tokens
 from idp.policies.tokens import CodeVerdict, Denied, Error, RefreshVerdict
 from idp.store import Transaction
 from idp.store.unused import Use
@@ -198,10 +198,11 @@ class _Bearer:
 
 def _signed(world: World, keys: KeyRing, client: Client, decided: _Decided, now: datetime) -> Issued:
     grant, draft = decided.grant, decided.draft
-    more = tokens.evidence(grant, world.policy, now)
+    more = tokens.evidence(grant, world.policy, now) | tokens.in_capacity(grant, decided.account)
     # The grant's id in the jti lets introspection find the family by one key.
     jti = f"{grant.id}.{world.vault.token(12)}"
-    access = _access(world, keys, draft, _Bearer(grant.account_id, client.id, jti, more), now)
+    bearer = _Bearer(grant.account_id, client.id, jti, more | _account_number(world, decided))
+    access = _access(world, keys, draft, bearer, now)
     identity = None
     if draft.identity:
         half = at_hash(access.access_token)
@@ -210,6 +211,14 @@ def _signed(world: World, keys: KeyRing, client: Client, decided: _Decided, now:
         )
         identity = keys.sign(client.id_token_alg, "JWT", claims | more)
     return Issued(access.access_token, access.expires_in, access.scope, decided.refresh_token, identity)
+
+
+def _account_number(world: World, decided: _Decided) -> dict[str, str]:
+    """The billing account number, unsealed for a backend whose tokens name it, and for no other."""
+    resource, capacity = decided.draft.resource, capacities.held(decided.account, decided.grant.capacity)
+    if resource is None or not resource.account_number or capacity is None or not capacity.reference:
+        return {}
+    return {"account_number": world.vault.open(capacity.reference).decode()}
 
 
 def _access(world: World, keys: KeyRing, draft: _Draft, bearer: _Bearer, now: datetime) -> Issued:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from idp.flows.grant.facts import Asked, record
 from idp.flows.world import World
 from idp.model import Account, AuthorizationCode, Client, Grant, Proof, Session
-from idp.policies import tokens
+from idp.policies import capacities, tokens
 from idp.vault import digest
 
 
@@ -13,6 +13,7 @@ def open_grant(world: World, asked: Asked, session: Session, account: Account, p
     """Record the grant and return its code, bound to all that the token endpoint will hold it against."""
     now = world.clock()
     code = world.vault.token()
+    capacity = capacities.acting(account, session.capacity)
     grant = Grant(
         id=world.vault.token(16),
         account_id=account.id,
@@ -25,7 +26,7 @@ def open_grant(world: World, asked: Asked, session: Session, account: Account, p
         session=None if asked.offline else session.public_id,
         sid=session.public_id,
         claims=asked.claims,
-        capacity=session.capacity,
+        capacity=capacity.id if capacity is not None else "",
     )
     stored = AuthorizationCode(
         digest=digest(code),
@@ -40,7 +41,8 @@ def open_grant(world: World, asked: Asked, session: Session, account: Account, p
     with world.store.begin() as tx:
         tx.grants.open(grant, stored)
         facts = tokens.evidence(grant, world.policy, now)
-        record(world, tx, now, "grant.opened", grant, scope=" ".join(grant.scope), acr=facts.get("acr"), amr=facts.get("amr"))
+        told = {"acr": facts.get("acr"), "amr": facts.get("amr"), "capacity": capacity.role if capacity is not None else None}
+        record(world, tx, now, "grant.opened", grant, scope=" ".join(grant.scope), **told)
     return code
 
 

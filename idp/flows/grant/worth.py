@@ -41,7 +41,12 @@ def weigh(world: World, keys: KeyRing, token: str) -> Worth | None:
     return None if scope is None else Worth({**claims, "scope": " ".join(scope)}, *found)
 
 
-_TOLD = ("iss", "sub", "aud", "client_id", "scope", "exp", "iat", "jti", "acr", "amr", "auth_time", "sid")
+_TOLD = (
+    *("iss", "sub", "aud", "client_id", "scope", "exp", "iat", "jti"),
+    *("acr", "amr", "auth_time", "sid", "capacity", "organisation"),
+)
+# For the backend whose token it is, and not for the client that carries it there.
+_TOLD_TO_BACKENDS = (*_TOLD, "account_number")
 
 
 def introspect(world: World, keys: KeyRing, client: Client, token: str) -> dict[str, Any] | None:
@@ -52,9 +57,11 @@ def introspect(world: World, keys: KeyRing, client: Client, token: str) -> dict[
     worth = weigh(world, keys, token)
     if worth is not None:
         claims = worth.claims
-        if claims["aud"] not in client.introspects and claims["client_id"] != client.id:
+        backend = claims["aud"] in client.introspects
+        if not backend and claims["client_id"] != client.id:
             return None
-        return {"active": True, "token_type": "Bearer"} | {name: claims[name] for name in _TOLD if name in claims}
+        told = _TOLD_TO_BACKENDS if backend else _TOLD
+        return {"active": True, "token_type": "Bearer"} | {name: claims[name] for name in told if name in claims}
     rotation, account = family(world, token)
     if rotation is None or account is None or rotation.grant.client_id != client.id or rotation.current != digest(token):
         return None
