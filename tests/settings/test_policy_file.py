@@ -12,8 +12,10 @@ import pytest
 from idp.policies.policy import Policy, RecoveryMethod
 from idp.settings import ConfigurationError, canonical, effective, load_policy, read_policy
 from idp.settings.durations import format_duration
+from idp.settings.policy_reference import sections
 
-SHIPPED = Path(__file__).parents[2] / "config" / "policies" / "my-account.toml"
+PROFILES = sorted((Path(__file__).parents[2] / "config" / "policies").glob("*.toml"))
+(SHIPPED,) = [path for path in PROFILES if path.stem == "my-account"]
 DAY = timedelta(days=1)
 
 
@@ -229,11 +231,28 @@ def test_limits_are_many() -> None:
     assert len(LIMITS) > 60
 
 
-def test_the_shipped_profile_states_every_key_and_each_is_the_default() -> None:
-    read = read_policy(SHIPPED)
-    keys = {key for key, _ in leaves(effective(read.policy))}
-    assert read.stated == keys
-    assert effective(read.policy) | {"about": ""} == effective(Policy())
+def test_the_profile_in_force_where_none_is_named_is_made_of_the_defaults() -> None:
+    assert effective(load_policy(SHIPPED)) | {"about": ""} == effective(Policy())
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_each_shipped_profile_is_the_whole_law_on_one_page(path: Path) -> None:
+    read = read_policy(path)
+    assert read.stated == {key for key, _ in leaves(effective(read.policy))}
+    assert read.policy.name == path.stem
+    assert read.policy.about.endswith(".")
+    text = path.read_text("utf-8")
+    head, _, _ = text.partition("\nname = ")
+    assert all(line.startswith("# ") for line in head.splitlines() if line)
+    assert f"`idp policy check config/policies/{path.name}`" in head.replace("\n# ", " ")
+    assert all(len(line) <= 128 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_each_shipped_profile_has_its_sections_in_the_order_of_the_reference(path: Path) -> None:
+    known = [section.name for section in sections(Policy()) if section.entries and section.name]
+    known.insert(known.index("consent") + 1, "consent.purposes")
+    assert re.findall(r"(?m)^\[([a-z_.]+)\]$", path.read_text("utf-8")) == known
 
 
 def leaves(table: dict[str, Any], above: str = "") -> list[tuple[str, Any]]:
