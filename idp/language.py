@@ -8,10 +8,11 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale
 from babel.dates import format_datetime
@@ -30,6 +31,9 @@ _TAG: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,5}")
 _WEIGHT: Final = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 _MOST_CHARACTERS: Final = 400
 _MOST_TAGS: Final = 16
+_REGIONS: Final = frozenset(
+    ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+)
 
 
 class Words:
@@ -97,6 +101,12 @@ def format_instant(moment: datetime, locale: str, zone: str, now: datetime | Non
 def format_day(moment: datetime, locale: str, zone: str) -> str:
     """The day of ``moment`` on the clock of ``zone``: "Sunday 22 November 2026". A weekday needs no article anywhere."""
     return format_datetime(moment.astimezone(_zone(zone)).replace(tzinfo=None), "EEEE d MMMM y", locale=locale)
+
+
+@cache
+def zones() -> tuple[str, ...]:
+    """The time zones that people choose from: places ("Europe/Rome"), and UTC."""
+    return (*sorted(name for name in available_timezones() if name.partition("/")[0] in _REGIONS), "UTC")
 
 
 def messages() -> Catalog:

@@ -1,20 +1,27 @@
-"""My Profile: someone signed in changes a secret or an address of their own.
+"""My Profile: someone signed in changes a secret, an address or a detail of their own.
 
 The present secret is proved first, on the same counter as at sign-in; of what is to come nothing is said before, so that
 neither the history of passwords nor the list of numbers that can be reached tells a stranger anything. A new address or
-number counts once the code sent to it came back; the one it replaces is told, with the link for "this wasn't me".
+number counts once the code sent to it came back; the one it replaces is told, with the link for "this wasn't me". Details
+are no secret, and open nothing: they are changed without one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import Final
 
 from idp.flows import codes, keeping, reminding
 from idp.flows.resident import Resident, proved, stay, unchanged
 from idp.flows.world import World
+from idp.language import zones
 from idp.model import Account, Changed, Factor, Purpose
+from idp.policies import details as particulars
 from idp.policies import sessions
 from idp.post import addresses
 from idp.store import Transaction
+
+_DETAILS: Final = (*particulars.NAMES, "locale", "zone")
 
 
 class NotDone(Enum):
@@ -98,6 +105,22 @@ def remove_mobile(world: World, who: Resident, current: str) -> Outcome:
         tx.one_time_codes.drop(before.id, Purpose.MOBILE)
         if before.mobile is not None:
             _readdress(world, tx, who, before, purpose=Purpose.MOBILE, new=None)
+    return Done()
+
+
+def details(world: World, who: Resident, said: Mapping[str, str]) -> Outcome:
+    """Write names, language and time zone; of names on the operator's records nothing said is taken."""
+    with world.store.begin() as tx:
+        before = unchanged(world, tx, who)
+        if before is None:
+            return NotDone.SIGNED_OUT
+        after = particulars.judge(before, said, world.policy.registration, languages=world.languages, zones=zones())
+        if not isinstance(after, Account):
+            return Faulty(after)
+        fields = [name for name in _DETAILS if getattr(before, name) != getattr(after, name)]
+        if fields:
+            tx.particulars.set_details(after)
+            world.record(tx, who.now, "details.set", "done", account=before, source=who.source, fields=fields)
     return Done()
 
 

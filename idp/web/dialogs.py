@@ -1,7 +1,9 @@
-"""The guided changes of My Profile: of each the page, the shape of its form, its use case and to whom it is open."""
+"""The changes of My Profile: of each the page, the shape of its form, its use case and to whom it is open."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -11,16 +13,24 @@ from idp.flows import change
 from idp.flows.change import Faulty, Outcome
 from idp.flows.resident import Resident
 from idp.flows.world import World
+from idp.language import zones
 from idp.model import Account, Factor
+from idp.policies import details
 from idp.web import forms
 
 Values = dict[str, Any]
 _MISMATCH = Faulty(("mismatch",))
+_FIELDS = {
+    "question_unknown": "question",
+    "family_name_form": "family_name",
+    "locale_unknown": "locale",
+    "zone_unknown": "zone",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Dialog:
-    """One change, under the present secret.
+    """One change, under the present secret unless what is changed is none.
 
     ``wrong`` names the error of a wrong present secret, ``field`` is where faults of the new value are told, ``kept`` are
     the fields shown again after a fault, ``done`` names the good news at the end.
@@ -41,7 +51,7 @@ def field_of(dialog: Dialog, fault: str) -> str:
     """The field under which a fault is shown."""
     if fault == "mismatch":
         return f"{dialog.field}_again"
-    return "question" if fault == "question_unknown" else dialog.field
+    return _FIELDS.get(fault, dialog.field)
 
 
 # Whose it is
@@ -92,6 +102,25 @@ def _about_addresses(_: World, account: Account) -> Mapping[str, Any]:
     return {"email": account.email, "mobile": account.mobile}
 
 
+def _about_details(_: World, account: Account) -> Mapping[str, Any]:
+    return {
+        "on_record": details.names_on_record(account),
+        "full_name": account.full_name,
+        "given_name": account.given_name,
+        "family_name": account.family_name,
+        "spoken_now": account.locale,
+        "zone": account.zone,
+        "zones": zones(),
+        "regions": _regions(),
+    }
+
+
+@cache
+def _regions() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The time zones by the region that their names begin with."""
+    return tuple((region, tuple(names)) for region, names in groupby(zones(), key=lambda name: name.partition("/")[0]))
+
+
 # What each does
 
 
@@ -122,6 +151,10 @@ def _mobile(world: World, who: Resident, values: Values) -> Outcome:
 
 def _remove_mobile(world: World, who: Resident, values: Values) -> Outcome:
     return change.remove_mobile(world, who, values["current"])
+
+
+def _details(world: World, who: Resident, values: Values) -> Outcome:
+    return change.details(world, who, values)
 
 
 DIALOGS: Final[Mapping[str, Dialog]] = MappingProxyType(
@@ -185,6 +218,16 @@ DIALOGS: Final[Mapping[str, Dialog]] = MappingProxyType(
             "mobile_removed",
             _with_mobile,
             _about_addresses,
+        ),
+        "details": Dialog(
+            "details.html",
+            forms.Details(),
+            _details,
+            "given_name",
+            "details_changed",
+            _everyone,
+            _about_details,
+            kept=("given_name", "family_name", "locale", "zone"),
         ),
     }
 )

@@ -13,7 +13,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from idp.language import Words
-from idp.model import Account, AccountState, Brand, Link
+from idp.model import Account, AccountState, Brand, Capacity, Link, Role
 from idp.policies.steps import Refusal
 from idp.web.rendering import DEFAULTS, Pages, brand_css, contrast
 
@@ -84,6 +84,8 @@ FIELD_ERRORS = (
     "mobile_form",
     "mobile_same",
     "mobile_unreachable",
+    "given_name_form",
+    "zone_unknown",
 )
 PROBLEMS = (
     (400, "bad_request"),
@@ -148,7 +150,7 @@ def _samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "invitation", "invitation", FORM | {"sign_in_href": "/sign-in"}
     yield "invitation-ready", "invitation", FORM | {"values": {"code": "E889-3KTN-QJQV-NC75-GASV-DMSV-WKVH-EMJ3"}}
     yield "invitation-wrong", "invitation", FORM | {"values": {"code": "K7QF"}, "errors": ("invitation",)}
-    for changed in ("password", "pin", "answer", "email", "mobile", "second_factor"):
+    for changed in ("password", "pin", "answer", "email", "mobile", "second_factor", "capacity"):
         yield f"not-me-{changed}", "not_me", FORM | {"changed": changed, "at": "3 March at 14:35"}
     yield "not-me-csrf", "not_me", FORM | {"changed": "email", "at": "3 March at 14:35", "errors": ("csrf",)}
     yield "not-me-unknown", "not_me", {"changed": None, "continue_href": "/recover/password"}
@@ -172,6 +174,8 @@ def _profile_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     since = dict.fromkeys(("password", "pin", "answer"), "3 March 2025, 14:35 UTC")
     every = ("password", "pin", "question", "email", "mobile", "remove-mobile")
     whole = {"since": since, "with_pin": True, "with_question": True, "offered": ("totp",), "open": every}
+    acting = (Capacity("c1", Role.CONSUMER), Capacity("c2", Role.ON_BEHALF, "Lega <b>Calcio"))
+    yield "profile-acting", "profile", whole | {"account": replace(giulia, capacities=acting), "strong": ()}
     yield "profile", "profile", whole | {"account": replace(giulia, mobile="+393471234567"), "strong": ("totp",)}
     few = {
         "account": giulia,
@@ -226,11 +230,13 @@ def _profile_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "change-question", "change_question", question
     wrong = {"fields": {"question": ("question_unknown",), "answer": ("required",)}, "present": None, "choose": True}
     yield "change-question-faults", "change_question", question | wrong
+    yield from _details_samples()
     addresses = own | {"email": "giulia@norda.example", "mobile": "+393471234567"}
     yield "change-email", "change_email", addresses
     typed = {"values": {"email": "giulia@"}, "fields": {"email": ("email_form",)}}
     yield "change-email-faults", "change_email", addresses | typed
     yield "change-email-later", "change_email", addresses | {"errors": ("too_many_codes",)}
+    yield "change-email-first", "change_email", addresses | {"email": ""}
     yield "change-mobile", "change_mobile", addresses
     typed = {"values": {"mobile": "347 1234567"}, "fields": {"mobile": ("mobile_unreachable",)}, "mobile": None}
     yield "change-mobile-faults", "change_mobile", addresses | typed
@@ -239,6 +245,25 @@ def _profile_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "confirm-email", "confirm_code", code | {"what": "email", "new": "giulia.conti@norda.example"}
     wrong = {"what": "mobile", "new": "+393471234567", "fields": {"code": ("wrong_code",)}}
     yield "confirm-mobile-wrong", "confirm_code", code | wrong
+
+
+def _details_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    regions = (("Asia", ("Asia/Tokyo",)), ("Europe", ("Europe/Isle_of_Man", "Europe/Rome")), ("UTC", ("UTC",)))
+    details = FORM | {
+        "on_record": False,
+        "full_name": "Giulia Conti <b>",
+        "given_name": "Giulia",
+        "family_name": "Conti <b>",
+        "spoken_now": "it",
+        "zone": "Europe/Rome",
+        "zones": ("Asia/Tokyo", "Europe/Isle_of_Man", "Europe/Rome", "UTC"),
+        "regions": regions,
+    }
+    yield "details", "details", details
+    yield "details-on-record", "details", details | {"on_record": True, "zone": "Etc/GMT<1", "spoken_now": "x<y"}
+    fields = {"given_name": ("given_name_form",), "family_name": ("too_long",), "zone": ("zone_unknown",)}
+    typed = {"given_name": "<script>", "family_name": "", "locale": "en", "zone": "Mars/Olympus"}
+    yield "details-faults", "details", details | {"fields": fields, "values": typed, "errors": ("csrf",)}
 
 
 def _codes_on_request() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -252,6 +277,30 @@ def _codes_on_request() -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield f"{kind}-code", "code_on_request", asked | {"sent": True}
         yield f"{kind}-code-wrong", "code_on_request", asked | {"sent": True, "errors": ("wrong_code",)}
         yield f"{kind}-code-sms", "code_on_request", asked | sms | {"sent": True}
+
+
+def _capacities() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The samples of for whom one acts: at sign-in, and in My Profile."""
+    theirs = [
+        {"id": "c1", "role": "consumer", "organisation": "", "ending": "5AX"},
+        {"id": "c2", "role": "business", "organisation": "Officine <b>Conti</b> S.r.l.", "ending": "1CX"},
+        {"id": "c3", "role": "on_behalf", "organisation": "Lega & Calcio", "ending": ""},
+        {"id": "c4", "role": "business", "organisation": "", "ending": ""},
+    ]
+    yield "capacity-choice", "choose_capacity", FORM | {"capacities": theirs}
+    yield "capacity-choice-wrong", "choose_capacity", FORM | {"capacities": theirs, "fields": {"capacity": ("required",)}}
+    yield "capacities", "capacities", {"capacities": theirs, "now": "c2", "offered": True, "told": "capacity_added"}
+    one = {"capacities": theirs[:1], "now": "c1", "offered": False, "told": "capacity_removed"}
+    yield "capacities-one", "capacities", one
+    yield "capacities-none", "capacities", {"capacities": [], "now": "", "offered": True}
+    fields = ("account_number", "customer_code", "given_name", "family_name", "number")
+    add = FORM | {"act": "add", "username": "giulia.conti", "what": None, "asked": fields}
+    yield "capacity-add", "capacity_change", add
+    yield "capacity-add-faults", "capacity_change", add | {"fields": {"number": ("required",)}}
+    for error in ("no_customer", "capacity_held", "too_many_capacities", "too_many"):
+        yield f"capacity-add-{error}", "capacity_change", add | {"errors": (error,), "values": {"family_name": "Conti"}}
+    for number, what in enumerate(theirs):
+        yield f"capacity-remove-{number}", "capacity_change", add | {"act": "remove", "what": what}
 
 
 def _recovery_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -312,7 +361,7 @@ def _second_factors() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "change-make-passkey", "second_factor_passkey", FORM | {"passkey": "{}"}
 
 
-SAMPLES = (*_samples(), *_second_factors())
+SAMPLES = (*_samples(), *_second_factors(), *_capacities())
 WORDS = Words(languages=("en", "it"))
 PAGES = Pages(WORDS, BRAND)
 HERE = "/sign-in?id=9Qm"

@@ -1,0 +1,48 @@
+"""What people say of themselves in My Profile: names as they are kept, the language of letters, and the clock they live by."""
+
+import unicodedata
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from idp.model import Account
+from idp.policies.joining import Field, Registration
+
+NAMES: Final[tuple[Field, ...]] = ("given_name", "family_name")
+LONGEST_NAME: Final = 100
+# Joiners, invisible by themselves, without which some names can't be written.
+_JOINERS: Final = str.maketrans("", "", "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}")
+
+
+def names_on_record(account: Account) -> bool:
+    """Whether the names are those of the operator's customer records, which the person cannot change here."""
+    return any(one.reference for one in account.capacities)
+
+
+def judge(
+    account: Account, said: Mapping[str, str], rules: Registration, *, languages: Collection[str], zones: Collection[str]
+) -> Account | tuple[str, ...]:
+    """The account as it is to be, or the names of what is wrong. What stood there before is always right."""
+    names: dict[str, str] = {} if names_on_record(account) else {name: _tidied(said[name]) for name in NAMES}
+    places = {"locale": (said["locale"], languages), "zone": (said["zone"], zones)}
+    faults = [f"{name}_form" for name in NAMES if name in names and not _may_be(names[name], needed=_needed(name, rules))]
+    faults += [
+        f"{name}_unknown" for name, (value, known) in places.items() if value not in known and value != getattr(account, name)
+    ]
+    changes: dict[str, Any] = {**names, **{name: value for name, (value, _) in places.items()}}
+    return tuple(faults) or replace(account, **changes)
+
+
+def _tidied(name: str) -> str:
+    return unicodedata.normalize("NFC", " ".join(name.split()))
+
+
+def _may_be(name: str, *, needed: bool) -> bool:
+    if not name:
+        return not needed
+    return len(name) <= LONGEST_NAME and name.translate(_JOINERS).isprintable()
+
+
+def _needed(name: Field, rules: Registration) -> bool:
+    """Whether everybody has such a name: account managers give one to whom they invite."""
+    return not rules.open or (name in rules.fields and name not in rules.optional)
