@@ -112,7 +112,6 @@ class Capacities:
         return self.house.page(
             "capacity_change.html",
             code,
-            act=act,
             username=held[1].username,
             action=f"{HOME}/{act}",
             csrf=self.house.token(held[0].public_id),

@@ -65,6 +65,7 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
         "known": False,
         "leaving": False,
         "letters_and_digits": False,
+        "may_act_for_more": False,
         "meter": "",
         "passkey": "",
         "pin_forgotten": False,

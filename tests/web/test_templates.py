@@ -294,13 +294,13 @@ def _capacities() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "capacities-one", "capacities", one
     yield "capacities-none", "capacities", {"capacities": [], "now": "", "offered": True}
     fields = ("account_number", "customer_code", "given_name", "family_name", "number")
-    add = FORM | {"act": "add", "username": "giulia.conti", "what": None, "asked": fields}
+    add = FORM | {"username": "giulia.conti", "what": None, "asked": fields}
     yield "capacity-add", "capacity_change", add
     yield "capacity-add-faults", "capacity_change", add | {"fields": {"number": ("required",)}}
     for error in ("no_customer", "capacity_held", "too_many_capacities", "too_many"):
         yield f"capacity-add-{error}", "capacity_change", add | {"errors": (error,), "values": {"family_name": "Conti"}}
     for number, what in enumerate(theirs):
-        yield f"capacity-remove-{number}", "capacity_change", add | {"act": "remove", "what": what}
+        yield f"capacity-remove-{number}", "capacity_change", add | {"what": what}
 
 
 def _recovery_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
