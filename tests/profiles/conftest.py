@@ -4,21 +4,23 @@ from collections.abc import Iterator
 
 import pytest
 
+from idp.settings import load_policy
 from tests.harness import CONFIG, House, open_house
 
-PROFILES = sorted(path.stem for path in (CONFIG / "policies").glob("*.toml"))
+LAWS = {path.stem: load_policy(path) for path in sorted((CONFIG / "policies").glob("*.toml"))}
 SQLITE, SERVERS = "sqlite", "postgresql+redis"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """``portal`` is a house under each profile on SQLite, ``served`` the same on PostgreSQL and Redis.
 
-    Each profile's tests run in one process, in the one house.
+    Each profile's tests run in one process, in the one house; those of ``laws.where`` under the profiles that they are for.
     """
+    applies = getattr(metafunc.function, "applies", None)
+    profiles = [name for name, law in LAWS.items() if applies is None or applies(law)]
     for name, kind in {"portal": SQLITE, "served": SERVERS}.items():
         if name in metafunc.fixturenames:
-            group = [pytest.mark.xdist_group(f"{kind} {profile}") for profile in PROFILES]
-            under = [pytest.param(profile, marks=mark) for profile, mark in zip(PROFILES, group, strict=True)]
+            under = [pytest.param(profile, marks=pytest.mark.xdist_group(f"{kind} {profile}")) for profile in profiles]
             metafunc.parametrize(name, under, indirect=True, scope="session")
 
 

@@ -1,6 +1,8 @@
 """What a policy has people see and do, read from its fields alone: what the tests of every profile expect."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from idp.model import Factor, Lost
 from idp.policies.policy import Policy, RecoveryMethod
@@ -9,6 +11,18 @@ PIECE_STEPS = {"password": "ChoosePassword", "pin": "CreatePin", "question": "Ch
 PIECE_FACTORS = {"password": Factor.PASSWORD, "pin": Factor.PIN, "question": Factor.ANSWER}
 # By which pieces of a sign-in somebody is known who has been here before.
 ASKED_AGAIN = ("AskUsernameAndPassword", "AskPin", "AskSecondFactor")
+
+Test = TypeVar("Test", bound=Callable[..., None])
+
+
+def where(applies: Callable[[Policy], object]) -> Callable[[Test], Test]:
+    """A test for the profiles alone whose law says so; what holds under the others is a test of its own."""
+
+    def marked(test: Test) -> Test:
+        vars(test)["applies"] = applies
+        return test
+
+    return marked
 
 
 def first_steps(law: Policy) -> tuple[str, ...]:

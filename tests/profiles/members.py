@@ -38,15 +38,21 @@ class Member(Person):
             return shown
         return self.open(next(link for link in shown.links if link.startswith("/sign-in/")))
 
+    def answered(self, page: Page) -> Page:
+        """Answer one page rightly: where that leads."""
+        fields = self.given(page)
+        assert fields is not None, f"nobody can answer {page.step}: {page.text}"
+        after = self.fill(page, **fields)
+        assert after.status == 200 or after.left, f"{page.step}: {after.status} {after.text}"
+        self.learn(page.step, fields)
+        return after
+
     def steps_of(self, page: Page) -> tuple[list[str], Page]:
         """Answer page after page: the steps that were asked, and where they led."""
         seen = []
-        while page.left is None and page.status == 200 and page.step is not None:
+        while page.left is None and page.step is not None:
             seen.append(page.step)
-            fields = self.given(page)
-            assert fields is not None, f"nobody can answer {page.step}: {page.text}"
-            page = self.fill(page, **fields)
-            assert page.status == 200 or page.left, f"{seen[-1]}: {page.status} {page.text}"
+            page = self.answered(page)
         return seen, page
 
 

@@ -9,6 +9,7 @@ from idp.model import AccountState, Factor
 from tests.harness import House
 from tests.people import Page
 from tests.profiles import laws
+from tests.profiles.laws import where
 from tests.profiles.members import Member, invited, member
 from tests.recoveries import masked
 from tests.stories.test_t01 import claims_of
@@ -112,14 +113,20 @@ def test_a_device_that_is_known_opens_for_its_owner_while_strangers_are_locked_o
     assert got_in(person.try_password(person.password)) is rules.known_device_counter
 
 
-def test_a_pin_is_asked_where_the_policy_has_one_and_taken_nowhere_else(portal: House) -> None:
+@where(lambda law: not law.pin.enabled)
+def test_where_there_is_no_pin_none_is_asked_and_none_can_be_chosen(portal: House) -> None:
+    person = member(portal)
+    person.sign_in(until="AskPin")
+    assert person.signed_in()
+    assert person.account.credential(Factor.PIN) is None
+    assert person.open("/profile/pin").status == 404
+    assert "/profile/pin" not in person.open("/profile").links
+
+
+@where(lambda law: law.pin.enabled)
+def test_a_pin_is_asked_behind_the_password_and_locks_by_itself(portal: House) -> None:
     law, person = portal.world.policy, member(portal)
     page = person.sign_in(until="AskPin")
-    if not law.pin.enabled:
-        assert person.signed_in()
-        assert person.account.credential(Factor.PIN) is None
-        assert person.open("/profile/pin").status == 404
-        return
     assert page.step == "AskPin"
     assert page.fields["pin"]["pattern"] == f"[0-9]{{{law.pin.length}}}"
     for tries in range(1, law.lockout.threshold + 1):
@@ -133,13 +140,11 @@ def test_a_pin_is_asked_where_the_policy_has_one_and_taken_nowhere_else(portal: 
     assert again.signed_in()
 
 
+@where(lambda law: law.second_factor.required)
 def test_a_second_factor_that_everybody_must_have_is_set_up_before_there_is_a_session(portal: House) -> None:
-    required, person = portal.world.policy.second_factor.required, member(portal, without=(Factor.TOTP,))
+    person = member(portal, without=(Factor.TOTP,))
     page = person.sign_in(until="EnrolSecondFactor")
-    assert person.signed_in() is not required
-    if not required:
-        assert page.step is None
-        return
+    assert not person.signed_in()
     person.walk(page)
     assert person.signed_in()
     later = person.elsewhere()
