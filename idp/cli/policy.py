@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from idp.settings import profile_comparison
 from idp.settings.policy_file import PolicyFile, read_policy
 from idp.settings.policy_reference import Entry, reference, sections
 from idp.settings.problems import ConfigurationError
@@ -53,6 +54,20 @@ def show(file: Path) -> None:
 def docs() -> None:
     """Print the reference of all keys (docs/policy.md)."""
     click.echo(reference(), nl=False)
+
+
+@policy.command()
+@click.option("--folder", type=FILE, default=Path("config/policies"), show_default=True, help="Where the profiles are.")
+def profiles(folder: Path) -> None:
+    """Print what each profile is for, and every key in which they differ (docs/profiles.md)."""
+    try:
+        known = profile_comparison.profiles(folder)
+    except ConfigurationError as error:
+        click.echo(str(error), err=True)
+        raise click.exceptions.Exit(1) from None
+    if not known:
+        raise click.ClickException(f"{folder} holds no profiles.")
+    click.echo(profile_comparison.comparison(known), nl=False)
 
 
 def _cells(entry: Entry, *, stated: bool) -> tuple[str, ...]:
