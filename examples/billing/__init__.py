@@ -23,12 +23,12 @@ def create_app(issuer: str | None = None, audience: str | None = None) -> Flask:
 
     @app.get("/bills/latest")
     def latest() -> dict[str, Any]:
-        return latest_bill(guard.check("billing:read")["sub"])
+        return latest_bill(payer(guard.check("billing:read")))
 
     @app.get("/bills/itemised")
     def itemised() -> dict[str, Any]:
-        customer = guard.check("billing:read", acr="extra")["sub"]
-        return {"number": latest_bill(customer)["number"], "calls": calls(customer)}
+        account = payer(guard.check("billing:read", acr="extra"))
+        return {"number": latest_bill(account)["number"], "calls": calls(account)}
 
     return app
 
@@ -38,9 +38,14 @@ def server(port: int, issuer: str | None = None, audience: str | None = None) ->
     return listen(create_app(issuer, audience), port)
 
 
-def latest_bill(subject: str) -> dict[str, Any]:
-    """A made-up bill, always the same for the same customer and month. Amounts are in cents."""
-    seed = _seed(subject)
+def payer(claims: dict[str, Any]) -> str:
+    """Whose bill it is: the account number that a token for billing names, or else the person."""
+    return str(claims.get("account_number") or claims["sub"])
+
+
+def latest_bill(account: str) -> dict[str, Any]:
+    """A made-up bill, always the same for the same account and month. Amounts are in cents."""
+    seed = _seed(account)
     amounts = {"fibre": 2990, "mobile": 1400, "calls": 60 + seed % 900}
     issued = datetime.now(UTC).date().replace(day=1)
     return {
@@ -53,9 +58,9 @@ def latest_bill(subject: str) -> dict[str, Any]:
     }
 
 
-def calls(subject: str) -> list[dict[str, Any]]:
+def calls(account: str) -> list[dict[str, Any]]:
     """Made-up calls of the last days, newest first; the numbers are from ranges reserved for fiction."""
-    seed, today = _seed(subject), datetime.now(UTC).date()
+    seed, today = _seed(account), datetime.now(UTC).date()
     return [
         {
             "date": (today - timedelta(days=day)).isoformat(),
@@ -67,5 +72,5 @@ def calls(subject: str) -> list[dict[str, Any]]:
     ]
 
 
-def _seed(subject: str) -> int:
-    return int.from_bytes(hashlib.sha256(subject.encode()).digest()[:4])
+def _seed(account: str) -> int:
+    return int.from_bytes(hashlib.sha256(account.encode()).digest()[:4])

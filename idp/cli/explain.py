@@ -15,7 +15,7 @@ from idp.app.composition import as_in_force, make_world
 from idp.cli.moments import read_moment
 from idp.flows.attempt import REMINDER
 from idp.flows.world import World
-from idp.model import Account, Ending, Factor
+from idp.model import Account, Ending, Factor, Role
 from idp.policies.credentials import canonical_username
 from idp.policies.explaining import (
     Coming,
@@ -76,6 +76,7 @@ _DOES: Final = {
     Act.EXPIRE: "it writes down that the access has expired",
     Act.PURGE: "it deletes the account's data",
 }
+_ROLES: Final = {Role.CONSUMER: "consumer", Role.BUSINESS: "business customer", Role.ON_BEHALF: "on behalf of"}
 _FACTORS: Final = {
     Factor.ANSWER: "security answer",
     Factor.TOTP: "authenticator app",
@@ -131,7 +132,8 @@ def _explained(world: World, tx: Transaction, account: Account, at: datetime) ->
 
 def _document(world: World, account: Account, explained: Explanation) -> dict[str, Any]:
     """The explanation as JSON has it: moments in ISO 8601, spans as the policy file writes them, null for never."""
-    who = {"id": account.id, "username": account.username}
+    acts = [{"role": one.role.value, "organisation": one.organisation} for one in account.capacities]
+    who = {"id": account.id, "username": account.username, "capacities": acts}
     policy = {"name": world.policy.name, "digest": world.policy.digest}
     return {"account": who, "policy": policy, **_bare(asdict(explained))}
 
@@ -167,6 +169,8 @@ def _print(console: Console, world: World, account: Account, explained: Explanat
     console.print()
     for line in _standing_lines(explained):
         console.print(line, highlight=False)
+    if account.capacities:
+        console.print(f"Acts as {escape(_acting(account))}.", highlight=False)
     if any(one.asked_at is not None or one.due_at <= explained.at for one in explained.reminders):
         console.line()
         console.print(_reminder_table(explained))
@@ -181,6 +185,12 @@ def _print(console: Console, world: World, account: Account, explained: Explanat
         console.print(f"By {escape(_ruled(rules.values()))}.", highlight=False)
     console.line()
     console.print(_coming_table(explained))
+
+
+def _acting(account: Account) -> str:
+    """The capacities, without what is behind them."""
+    named = (f"{_ROLES[one.role]} {one.organisation}".strip() for one in account.capacities)
+    return ", ".join(named)
 
 
 def _standing_lines(explained: Explanation) -> Iterable[str]:

@@ -51,6 +51,16 @@ def test_a_good_token_is_served(client: FlaskClient, provider: TinyProvider) -> 
     assert ask(client, provider.token([BILLING], **GOOD)).status_code == 200
 
 
+def test_the_bill_is_that_of_the_account_which_the_token_names(client: FlaskClient, provider: TinyProvider) -> None:
+    one, other = ({**GOOD, "account_number": number, "capacity": "consumer"} for number in ("IT47110815AX", "IT47110815BX"))
+    bills = [ask(client, provider.token(BILLING, **claims)).json for claims in (one, other, one, GOOD)]
+    assert bills[0] == bills[2] != bills[1]
+    assert bills[3] not in bills[:3]
+    # The same whoever acts for it, and a number is not shown where it need not be.
+    assert ask(client, provider.token(BILLING, **{**one, "sub": "somebody else"})).json == bills[0]
+    assert "IT47110815AX" not in str(bills)
+
+
 def test_a_token_for_one_backend_is_refused_by_the_other(client: FlaskClient, provider: TinyProvider) -> None:
     scope = "billing:read service:read"
     other = service.create_app(provider.issuer, SERVICE).test_client()
