@@ -28,7 +28,7 @@ from idp.app.factory import create_app
 from idp.app.serving import fronted
 from idp.flows import invite
 from idp.flows.world import World
-from idp.model import Account, AccountState, AuditEntry, Client, Counter, Credential, Factor, Letter, Quiet, Reminder
+from idp.model import Account, AccountState, AuditEntry, Client, Counter, Credential, Factor, Letter, Quiet, Reminder, Text
 from idp.policies import credentials
 from idp.policies.inactivity import course
 from idp.settings import Settings, load
@@ -135,6 +135,16 @@ class House:
     secrets: Mapping[str, str]
     app: Any
     kind: str
+    server: Any = None
+
+    def restart(self, policy: Callable[[Any], Any], texts: Iterable[Text] = ()) -> None:
+        """Go on under another law, with texts beside those there are, as after a restart: the store is the same."""
+        more = {(text.name, text.version): text for text in texts}
+        law, known = policy(self.settings.policy), {**self.settings.texts, **more}
+        self.settings = replace(self.settings, policy=law, texts=known)
+        self.world = replace(self.world, policy=law, texts=known)
+        self.app = _application(self.settings, self.world, self.clock)
+        self.server.app = fronted(self.app, self.settings, self.world)
 
     @property
     def url(self) -> str:
@@ -329,15 +339,19 @@ def open_house(
         hasher = Hasher(cost.memory_kib, cost.iterations, cost.parallelism) if strong else Hasher(64, 1, 1)
         vault = Vault(settings.secrets.master_key, hasher, pool or HashPool(2, 128))
         world = replace(make_world(settings, store), clock=clock, vault=vault)
-        # What the key ring measures its rests with moves with the clock.
-        with patch("idp.app.factory.time", SimpleNamespace(monotonic=lambda: clock().timestamp())):
-            app = create_app(settings, world)
-        stack.enter_context(_served(settings, world, app, listener))
-        yield House(settings, world, clock, said, app, kind)
+        app = _application(settings, world, clock)
+        server = stack.enter_context(_served(settings, world, app, listener))
+        yield House(settings, world, clock, said, app, kind, server)
+
+
+def _application(settings: Settings, world: World, clock: Clock) -> Any:
+    """The application, whose key ring measures its rests with what moves with the clock."""
+    with patch("idp.app.factory.time", SimpleNamespace(monotonic=lambda: clock().timestamp())):
+        return create_app(settings, world)
 
 
 @contextmanager
-def _served(settings: Settings, world: World, app: Any, listener: socket.socket) -> Iterator[None]:
+def _served(settings: Settings, world: World, app: Any, listener: socket.socket) -> Iterator[Any]:
     """The application behind its front, on a socket, each request in a thread of its own."""
     # The descriptor itself: pytest's stand-ins for sys.stdout come and go.
     logs.configure(settings.log.level, settings.log.format, open(1, "wb", buffering=0, closefd=False))  # noqa: SIM115
@@ -346,7 +360,7 @@ def _served(settings: Settings, world: World, app: Any, listener: socket.socket)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield
+        yield server
     finally:
         server.shutdown()
         thread.join()

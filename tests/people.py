@@ -235,6 +235,8 @@ class Person:
             "Reactivate": {"answer": self.answer},
             "ExtraProof": {"answer": self.answer},
             "GiveConsent": {"decision": "allow"},
+            "AcceptTerms": {},
+            "AnswerPurposes": {name: "no" for name in page.fields if name.startswith("purpose-")},
             "ReplacePassword": {"password": self.new_password, "password_again": self.new_password},
             "ReplacePin": {"pin": self.new_pin, "pin_again": self.new_pin},
             "AnswerToRecover": {"answer": self.answer},

@@ -45,7 +45,9 @@ def read_texts(reader: Reader, policy: Policy | None, languages: Sequence[str]) 
     texts: dict[tuple[str, str], Text] = {}
     for name, versions in file.texts.items() if file else ():
         if not _NAME.fullmatch(name):
-            reader.refuse(("texts", name), f"{quoted(name)} is not a key", 'Write lower-case words joined by "_".')
+            # The line of its first version: a table that is never written by itself has none.
+            here = ("texts", name, *tuple(versions)[:1])
+            reader.refuse(here, f"{quoted(name)} is not a key", 'Write lower-case words joined by "_".')
         for version, table in versions.items():
             _judge(reader, ("texts", name, version), table)
             words = {language: said.strip() for language, said in table.words.items()}
