@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -145,7 +146,7 @@ def test_changes_at_once_leave_the_account_as_the_ledger_s_last_row_says(consume
     last = {one.to: one.given for one in ledger(consumer, person)}
     assert {one.to: one.given for one in person.account.agreed} == last
     rows = [given for to, _, given in answers(consumer, person) if to == "news"]
-    assert all(before != after for before, after in zip(rows, rows[1:], strict=False))
+    assert all(before != after for before, after in pairwise(rows))
 
 
 def test_who_was_blocked_meanwhile_agrees_to_nothing_more(consumer: House) -> None:

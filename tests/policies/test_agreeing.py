@@ -51,7 +51,7 @@ def test_the_terms_come_first_and_purposes_in_policy_s_order() -> None:
 )
 def test_terms_are_asked_until_this_version_was_answered_as_policy_asks(
     demand: Demand, last: Agreed | None, asked: bool
-) -> None:  # noqa: FBT001
+) -> None:
     account = person(*((last,) if last is not None else ()))
     assert unseen_terms(account, law(demand, "2")) == ("2" if asked else None)
 

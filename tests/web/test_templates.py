@@ -15,6 +15,7 @@ from jinja2 import UndefinedError
 from idp.language import Words
 from idp.model import Account, AccountState, Brand, Capacity, Link, Role
 from idp.policies.steps import Refusal
+from idp.web.consents import Told
 from idp.web.rendering import DEFAULTS, Pages, brand_css, contrast
 
 BRAND = Brand(
@@ -60,9 +61,11 @@ PAGE_ERRORS = (
     "app_over",
     "last_second_factor",
     "too_many_passkeys",
+    "text_changed",
 )
 FIELD_ERRORS = (
     "required",
+    "choose_one",
     "password_or_box",
     "mismatch",
     "too_short",
@@ -78,6 +81,7 @@ FIELD_ERRORS = (
     "answer_long",
     "answer_weak",
     "username_form",
+    "unanswered",
     "wrong_current",
     "email_form",
     "email_same",
@@ -173,7 +177,14 @@ def _profile_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     giulia = Account("acc_1", "giulia.conti", "giulia@norda.example", "Giulia", "Conti <b>", AccountState.ACTIVE, now)
     since = dict.fromkeys(("password", "pin", "answer"), "3 March 2025, 14:35 UTC")
     every = ("password", "pin", "question", "email", "mobile", "remove-mobile")
-    whole = {"since": since, "with_pin": True, "with_question": True, "offered": ("totp",), "open": every}
+    whole = {
+        "since": since,
+        "with_pin": True,
+        "with_question": True,
+        "offered": ("totp",),
+        "open": every,
+        "with_consents": True,
+    }
     acting = (Capacity("c1", Role.CONSUMER), Capacity("c2", Role.ON_BEHALF, "Lega <b>Calcio"))
     yield "profile-acting", "profile", whole | {"account": replace(giulia, capacities=acting), "strong": ()}
     yield "profile", "profile", whole | {"account": replace(giulia, mobile="+393471234567"), "strong": ("totp",)}
@@ -241,10 +252,25 @@ def _profile_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     typed = {"values": {"mobile": "347 1234567"}, "fields": {"mobile": ("mobile_unreachable",)}, "mobile": None}
     yield "change-mobile-faults", "change_mobile", addresses | typed
     yield "remove-mobile", "remove_mobile", addresses
+    yield from _leaving_samples()
     code = FORM | {"length": 6, "minutes": 10, "again_href": "/profile/email"}
     yield "confirm-email", "confirm_code", code | {"what": "email", "new": "giulia.conti@norda.example"}
     wrong = {"what": "mobile", "new": "+393471234567", "fields": {"code": ("wrong_code",)}}
     yield "confirm-mobile-wrong", "confirm_code", code | wrong
+
+
+def _leaving_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    own = FORM | {"username": "giulia.conti", "goes": "6 December, 14:35 UTC", "services": ("billing", "service", "tv <b>")}
+    yield "leave", "leave", own | {"told": "service_cancelled"}
+    wrong = {"values": {"what": "all"}, "fields": {"current": ("wrong_current",)}}
+    yield "leave-wrong", "leave", own | wrong
+    yield "leave-faults", "leave", own | {"fields": {"what": ("choose_one",), "current": ("required",)}, "errors": ("csrf",)}
+    yield "leave-at-once", "leave", own | {"services": (), "goes": None, "told": ""}
+    yield "left", "left", {"goes": "6 December, 14:35 UTC", "back_href": "https://www.norda.example/"}
+    yield "left-at-once", "left", {"goes": None}
+    keep = FORM | {"until": "6 December, 14:35 UTC"}
+    yield "keep-account", "keep_account", keep | {"back_href": "/authorize/9Qm"}
+    yield "keep-account-csrf", "keep_account", keep | {"errors": ("csrf",)}
 
 
 def _details_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -333,6 +359,34 @@ def _recovery_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield f"recover-sent-{lost}", "mail_sent", FORM | back | {"lost": lost, "minutes": minutes}
 
 
+def _agreements() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The samples of what people agree to: terms, purposes, and the page of My Profile."""
+    terms = Told(
+        "terms", "2026-11", "Terms of use <b>", ("Be kind & <i>honest</i>.", "Be it for long."), "https://norda.example/t"
+    )
+    news = Told("news", "2026-11", "May we send you news & offers?", ("Once a month.",))
+    ads = Told("third_parties", "2026-05", "May we tell <i>others</i>?", ("They would write to you.",), "/partners")
+    asks = FORM | {"seen": "5e3n"}
+    one = asks | {"texts": [terms], "must": True, "renewed": False, "back_href": "/authorize/9Qm"}
+    yield "terms", "terms", one
+    yield "terms-renewed", "terms", one | {"renewed": True, "back_href": None}
+    yield "terms-notice", "terms", one | {"must": False, "renewed": True}
+    yield "terms-changed", "terms", one | {"errors": ("text_changed",)}
+    yield "purposes", "purposes", asks | {"texts": [news, ads]}
+    yield "purposes-one", "purposes", asks | {"texts": [ads]}
+    wrong = {"fields": {"purpose-third_parties": ("unanswered",)}, "values": {"news": "no"}}
+    yield "purposes-faults", "purposes", asks | wrong | {"texts": [news, ads]}
+    yes = {"text": "May we tell <i>others</i>?", "terms": False, "version": "2026-05", "given": True, "at": "14:35"}
+    no = yes | {"text": news.heading, "version": "2026-11", "given": False}
+    accepted = yes | {"text": terms.heading, "terms": True, "version": "2026-11"}
+    page = asks | {"purposes": [(news, no), (ads, yes)], "terms": [(terms, accepted)], "history": [yes, no, accepted]}
+    yield "consents", "consents", page | {"told": "answers_saved"}
+    noticed = accepted | {"given": False, "version": "2025-01"}
+    bare = {"purposes": [(news, yes), (ads, None)], "terms": [(terms, noticed)], "history": [noticed]}
+    yield "consents-renewed", "consents", page | bare | {"errors": ("text_changed",)}
+    yield "consents-terms", "consents", page | {"purposes": [], "terms": [(terms, None)], "history": [], "errors": ("csrf",)}
+
+
 def _second_factors() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """The samples of the second step: at sign-in, at enrolment, in My Profile."""
     app = {"qr": "", "app_href": "otpauth://totp/Norda:x?secret=GEZDGNBV", "key": "GEZD GNBV GY3T QOJQ"}
@@ -361,7 +415,7 @@ def _second_factors() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "change-make-passkey", "second_factor_passkey", FORM | {"passkey": "{}"}
 
 
-SAMPLES = (*_samples(), *_second_factors(), *_capacities())
+SAMPLES = (*_samples(), *_agreements(), *_second_factors(), *_capacities())
 WORDS = Words(languages=("en", "it"))
 PAGES = Pages(WORDS, BRAND)
 HERE = "/sign-in?id=9Qm"
