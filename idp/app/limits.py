@@ -55,7 +55,7 @@ def _pages(limiter: Limiter, rules: RateLimits) -> Limits:
     """
     by_source: Limits = {
         name: limiter.shared_limit(getattr(rules, name), scope=name)
-        for name in ("sign_in", "invitation", "authorize", "recovery", "change")
+        for name in ("sign_in", "invitation", "authorize", "recovery", "change", "registration")
     }
     apart = {"alarm": rules.recovery, "strength": rules.sign_in}
     by_source |= {name: limiter.shared_limit(limit, scope=name) for name, limit in apart.items()}

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from idp.app.composition import as_in_force, make_world
 from idp.cli.capacities import capacity
 from idp.cli.migrate import import_
+from idp.cli.pending import resend_code
 from idp.cli.unreached import bounced, unreached
 from idp.flows import assist, invite
 from idp.flows.assist import Act, NotReactivated, NotStarted
@@ -208,6 +209,7 @@ def _act(name: str, act: Act, told: str) -> None:
 
 accounts.add_command(capacity)
 accounts.add_command(import_)
+accounts.add_command(resend_code)
 accounts.add_command(unreached)
 accounts.add_command(bounced)
 

@@ -50,8 +50,15 @@ def samples(issuer: str, now: datetime) -> Samples:
             **{factor: {"name": "Maria", "factor": factor, "until": soon} for factor in ("password", "pin", "answer")},
             "for_good": {"name": "Maria", "factor": "password", "until": None},
         },
+        "registration_code": {"": {"code": "493027", "expires": later, "link": f"{issuer}/register/confirm"}},
+        "already_registered": {
+            "email": {**person, "taken": "email", "link": sign_in, "recover": f"{issuer}/recover"},
+            "customer": {**person, "taken": "customer", "link": sign_in, "recover": None},
+        },
         "cancelled": {"": {**person, "at": now.isoformat(), "goes": (now + timedelta(days=14)).isoformat(), "link": sign_in}},
-        "kept": {by: {"name": "Maria", "by": by, "at": now.isoformat(), "link": f"{issuer}/profile"} for by in ("person", "staff")},
+        "kept": {
+            by: {"name": "Maria", "by": by, "at": now.isoformat(), "link": f"{issuer}/profile"} for by in ("person", "staff")
+        },
         "service_cancelled": {
             service: {"name": "Maria", "service": service, "at": now.isoformat(), "link": f"{issuer}/profile"}
             for service in ("billing", "service")

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from enum import Enum, auto
 
-from idp.flows import keeping, strong, temporary, waking
+from idp.flows import confirming, keeping, strong, temporary, waking
 from idp.flows.keeping import By
 from idp.flows.world import World
 from idp.model import Account, AccountState, Changed, Factor, Source
@@ -25,9 +25,12 @@ _LEADS = {
     (Act.BLOCK, AccountState.ACTIVE): AccountState.BLOCKED,
     (Act.BLOCK, AccountState.INVITED): AccountState.BLOCKED,
     (Act.UNBLOCK, AccountState.BLOCKED): AccountState.ACTIVE,
+    (Act.BLOCK, AccountState.PENDING): AccountState.BLOCKED,
+    (Act.CLOSE, AccountState.PENDING): AccountState.CLOSED,
     (Act.CLOSE, AccountState.INVITED): AccountState.CLOSED,
     (Act.CLOSE, AccountState.ACTIVE): AccountState.CLOSED,
     (Act.CLOSE, AccountState.BLOCKED): AccountState.CLOSED,
+    (Act.CLOSE, AccountState.LEAVING): AccountState.CLOSED,
 }
 
 
@@ -40,7 +43,7 @@ def change_state(world: World, username: str, act: Act, actor: str) -> Account |
         if account is None or after is None:
             return None
         if act is Act.UNBLOCK and account.enrolled_at is None:
-            after = AccountState.INVITED
+            after = _before_enrolment(account)
         tx.accounts.set_state(account.id, after, now)
         if act is Act.UNBLOCK:
             # Nobody could sign in meanwhile: the clock of inactivity begins anew.
@@ -52,6 +55,15 @@ def change_state(world: World, username: str, act: Act, actor: str) -> Account |
     if act is not Act.UNBLOCK:
         world.store.sessions.end_all(account.id)
     return account
+
+
+def _before_enrolment(account: Account) -> AccountState:
+    """Where an account that never finished the first sign-in goes back to.
+
+    Who has chosen a password and confirmed nothing by it registered, and waits for the code again.
+    """
+    registered = account.credential(Factor.PASSWORD) is not None and account.email_confirmed_at is None
+    return AccountState.PENDING if registered else AccountState.INVITED
 
 
 def unlock(world: World, username: str, actor: str) -> int | None:
@@ -172,3 +184,25 @@ def remove_second_factor(world: World, username: str, actor: str) -> tuple[str, 
         keeping.reopen(world, tx, account, Factor.PASSKEY)
     world.store.sessions.end_all(account.id)
     return held
+
+
+class NotResent(Enum):
+    """Why no new code went out."""
+
+    UNKNOWN = auto()
+    NOT_WAITING = auto()
+    TOO_MANY = auto()
+
+
+def resend_code(world: World, username: str, actor: str) -> Account | NotResent:
+    """Have the code of a registration sent again, to where it went before; the old one dies, and staff see neither."""
+    now = world.clock()
+    with world.store.begin() as tx:
+        account = tx.accounts.by_username(canonical_username(username))
+        if account is None:
+            return NotResent.UNKNOWN
+        if not confirming.waiting(account):
+            return NotResent.NOT_WAITING
+        sent = confirming.send_code(world, tx, account.id, now)
+        world.record(tx, now, "registration.asked", "sent" if sent else "refused", account=account, actor=actor)
+    return account if sent else NotResent.TOO_MANY

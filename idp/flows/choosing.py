@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from idp.flows import keeping
+from idp.flows import arriving, keeping
 from idp.flows.facts import Looked, advance
 from idp.flows.keeping import By
 from idp.flows.world import World
-from idp.model import Account, AccountState, Factor, Lost, Proof
+from idp.model import Account, Factor, Lost, Proof
 from idp.policies import entry, proving
 from idp.policies.lifecycle import missing_pieces
 from idp.store import Transaction
@@ -39,7 +39,7 @@ def choose(world: World, looked: Looked, factor: Factor, typed: str, question: s
             return None
         after = keeping.keep(world, tx, before, held, now=looked.now, by=by)
         if before.enrolled_at is None and not missing_pieces(after, world.policy):
-            after = _enrolled(world, tx, looked, after)
+            after = arriving.enrolled(world, tx, after, now=looked.now, source=looked.visit.source)
         if looked.sign_in.recovering is not None:
             facts = {"lost": looked.sign_in.recovering.lost}
             world.record(tx, looked.now, "recovery", "finished", account=before, source=looked.visit.source, **facts)
@@ -68,14 +68,6 @@ def _onward(world: World, looked: Looked, factor: Factor, *, temporary: bool) ->
         return advance(world, theirs, Proof(factor, now), recovering=None)
     proof = None if factor is Factor.ANSWER else Proof(factor, now)
     return advance(world, looked, proof, recovering=None)
-
-
-def _enrolled(world: World, tx: Transaction, looked: Looked, account: Account) -> Account:
-    """The last piece was given: access begins, and a letter says so."""
-    tx.accounts.enrolled(account.id, looked.now)
-    world.record(tx, looked.now, "account.enrolled", "done", account=account, source=looked.visit.source)
-    world.send(tx, looked.now, "enrolled", account, {"name": account.called, "username": account.username})
-    return replace(account, state=AccountState.ACTIVE, enrolled_at=looked.now)
 
 
 def _may_still(tx: Transaction, looked: Looked, before: Account, factor: Factor) -> bool:

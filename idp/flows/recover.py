@@ -14,7 +14,7 @@ from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked, Visit, advance, see, under_way
 from idp.flows.keeping import By, Choice
 from idp.flows.world import World
-from idp.model import Account, Credential, Factor, Lost, Proof, Purpose, Recovering
+from idp.model import Account, AccountState, Credential, Factor, Lost, Proof, Purpose, Recovering
 from idp.policies import credentials, recovery
 from idp.policies.policy import RecoveryMethod
 from idp.policies.recovery import Named
@@ -115,11 +115,16 @@ def reset(world: World, looked: Looked, typed: str, password: str) -> Result:
 
 
 def _seen(tx: Transaction, lost: Lost, named: Named, world: World) -> list[Account]:
-    """The accounts that the first thing typed points to, whether or not the rest matches."""
+    """The accounts that the first thing typed points to, whether or not the rest matches.
+
+    A registration that waits for its code is nobody's: whoever began it with another's address is in nobody's way.
+    """
     if "username" in recovery.method(lost, world.policy).identify_by:
         account = tx.accounts.by_username(credentials.canonical_username(named.username))
-        return [account] if account is not None else []
-    return tx.accounts.by_email(named.email)[:_MOST_PEOPLE]
+        found = [account] if account is not None else []
+    else:
+        found = tx.accounts.by_email(named.email)
+    return [one for one in found if one.state is not AccountState.PENDING][:_MOST_PEOPLE]
 
 
 def _key(rules: RecoveryMethod, named: Named) -> str:
@@ -283,4 +288,7 @@ def _sent_code(world: World, looked: Looked, typed: str) -> bool:
         right = held is not None and tx.one_time_codes.spend(held)
         outcome = "right" if right else "wrong"
         world.record(tx, looked.now, "attempt", outcome, account=looked.account, source=looked.visit.source, factor=Factor.CODE)
+        by_mail = isinstance(looked.step, EnterCode | ResetByCode) and looked.step.channel == "email"
+        if right and by_mail and looked.account is not None and looked.account.email_confirmed_at is None:
+            tx.particulars.confirm_email(looked.account.id, looked.now)
     return right

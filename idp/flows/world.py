@@ -64,13 +64,18 @@ class World:
         to: str | None = None,
         channel: str = "mail",
     ) -> str:
-        """Put a letter to the account's stored address into the outbox, sealed, in the caller's transaction; returns its id."""
+        """Put a letter to the account's stored address into the outbox, sealed, in the caller's transaction; returns its id.
+
+        Whoever gave no address is written to nowhere.
+        """
         not_after = None if lifetime is None else now + lifetime
         address, locale = to or account.email, account.locale
         letter = Letter(
             self.vault.token(16), channel, address, template, locale, context, now, not_after, account_id=account.id
         )
-        tx.outbox.put(letter, self.vault.seal_json({"zone": account.zone, **context}))
+        # Nobody at all has no username either: of a letter to nobody the outbox keeps nothing, and is asked all the same.
+        if address or not account.username:
+            tx.outbox.put(letter, self.vault.seal_json({"zone": account.zone, **context}))
         return letter.id
 
     def tell(

@@ -1,17 +1,14 @@
 """What people say of themselves in My Profile: names as they are kept, the language of letters, and the clock they live by."""
 
-import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from idp.model import Account
+from idp.policies import naming
 from idp.policies.joining import Field, Registration
 
 NAMES: Final[tuple[Field, ...]] = ("given_name", "family_name")
-LONGEST_NAME: Final = 100
-# Joiners, invisible by themselves, without which some names can't be written.
-_JOINERS: Final = str.maketrans("", "", "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}")
 
 
 def names_on_record(account: Account) -> bool:
@@ -23,7 +20,7 @@ def judge(
     account: Account, said: Mapping[str, str], rules: Registration, *, languages: Collection[str], zones: Collection[str]
 ) -> Account | tuple[str, ...]:
     """The account as it is to be, or the names of what is wrong. What stood there before is always right."""
-    names: dict[str, str] = {} if names_on_record(account) else {name: _tidied(said[name]) for name in NAMES}
+    names: dict[str, str] = {} if names_on_record(account) else {name: naming.settled(said[name]) for name in NAMES}
     places = {"locale": (said["locale"], languages), "zone": (said["zone"], zones)}
     faults = [f"{name}_form" for name in NAMES if name in names and not _may_be(names[name], needed=_needed(name, rules))]
     faults += [
@@ -33,14 +30,8 @@ def judge(
     return tuple(faults) or replace(account, **changes)
 
 
-def _tidied(name: str) -> str:
-    return unicodedata.normalize("NFC", " ".join(name.split()))
-
-
 def _may_be(name: str, *, needed: bool) -> bool:
-    if not name:
-        return not needed
-    return len(name) <= LONGEST_NAME and name.translate(_JOINERS).isprintable()
+    return naming.may_be(name) if name else not needed
 
 
 def _needed(name: Field, rules: Registration) -> bool:

@@ -54,6 +54,10 @@ NEEDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "exported": frozenset({"name", "at", "link"}),
         # ``by`` is person or staff.
         "reactivated": frozenset({"name", "by", "at", "link"}),
+        # To whoever gave an address or number at registration; ``link`` is where the code is entered elsewhere.
+        "registration_code": frozenset({"code", "expires", "link"}),
+        # Somebody tried to register with what is the reader's: ``taken`` is email or customer; ``recover`` None: not offered.
+        "already_registered": frozenset({"name", "username", "taken", "link", "recover"}),
         # ``goes`` is when the data goes; ``link`` takes it back until then.
         "cancelled": frozenset({"name", "username", "at", "goes", "link"}),
         # ``by`` is person or staff.

@@ -109,9 +109,9 @@ class Store:
         moment: datetime = theirs
         return moment.astimezone(UTC)
 
-    def hit(self, key: str, window: timedelta) -> int:
-        """Count one more in the window of ``key``, on the store's own clock; returns the count."""
-        return self._throttle.add(key, window // timedelta(milliseconds=1), 1)
+    def hit(self, key: str, window: timedelta, amount: int = 1) -> int:
+        """Count one more in the window of ``key``, on the store's own clock, or as many as said; returns the count."""
+        return self._throttle.add(key, window // timedelta(milliseconds=1), amount)
 
     def ping_redis(self) -> None:
         """Ask Redis for a sign of life, where there is one; raises ``StoreDown``."""

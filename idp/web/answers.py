@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from marshmallow import Schema
 
-from idp.flows import acting, agree, enrol, extra, leave, reactivate, recover, second_factor, sign_in
+from idp.flows import acting, agree, enrol, extra, leave, reactivate, recover, register, second_factor, sign_in
 from idp.flows.choosing import Faulty
 from idp.flows.facts import Looked
 from idp.flows.requested import Result as Requested
@@ -24,6 +24,7 @@ from idp.policies.steps import (
     ChooseCapacity,
     ChoosePassword,
     ChooseQuestion,
+    ConfirmRegistration,
     CreatePin,
     EnrolSecondFactor,
     EnterCode,
@@ -140,6 +141,15 @@ def _passkey(world: World, looked: Looked, values: Values) -> Result:
     return second_factor.passkey(world, looked, values["passkey"])
 
 
+# Registering
+
+
+def _registration_code(world: World, looked: Looked, values: Values) -> Result:
+    if values["send"]:
+        return register.send(world, looked)
+    return register.code(world, looked, values["code"])
+
+
 # Choosing
 
 
@@ -187,6 +197,7 @@ _CHOSEN_PIN: Final = Answer(forms.NewPin(), _new_pin)
 ANSWERS: Final[Mapping[type[Step], Answer]] = MappingProxyType(
     {
         AskUsernameAndPassword: Answer(forms.UsernameAndPassword(), _password),
+        ConfirmRegistration: Answer(forms.CodeOrSend(), _registration_code, "wrong_code"),
         AskPin: Answer(forms.OnePin(), _pin, "wrong_pin"),
         ChoosePassword: _CHOSEN_PASSWORD,
         ReplacePassword: _CHOSEN_PASSWORD,

@@ -121,6 +121,31 @@ class OneCapacity(_Form):
     capacity = _text()
 
 
+def _field() -> fields.String:
+    return fields.String(load_default="", validate=validate.Length(max=LONGEST))
+
+
+class Registration(_Form):
+    """Who registers; built with ``only`` what policy asks. What may be left empty is not a question of shape."""
+
+    customer_code = _field()
+    account_number = _field()
+    given_name = _field()
+    family_name = _field()
+    number = _field()
+    email = _field()
+    username = _field()
+    password = _field()
+    password_again = _field()
+
+
+class Confirmation(CodeOrSend):
+    """A registration confirmed elsewhere: name and password, with the code or the wish to have one sent."""
+
+    username = _text()
+    password = _text()
+
+
 class Nothing(_Form):
     """A button alone."""
 

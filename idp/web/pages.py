@@ -130,6 +130,10 @@ def ways_back(looked: Looked, policy: Policy) -> dict[str, Any]:
         ways["again_href"] = f"/recover/{recovering.lost}?{joined}"
     if isinstance(looked.step, AskUsernameAndPassword) and (offered := recovery.offered(policy)):
         ways |= {"recovery_href": f"/recover?{joined}", "recoverable": tuple(lost.value for lost in offered)}
+    if isinstance(looked.step, AskUsernameAndPassword) and policy.registration.open:
+        ways["register_href"] = f"/register?{joined}"
+        if policy.registration.confirm_by:
+            ways["confirm_href"] = f"/register/confirm?{joined}"
     return ways
 
 
