@@ -29,7 +29,11 @@ def lines(stream: io.BytesIO) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "key", ["password", "PIN", "answer", "code", "client_secret", "refresh_token", "Authorization", "Set-Cookie", "master_key"]
+    "key",
+    [
+        *("password", "PIN", "answer", "code", "client_secret", "refresh_token", "Authorization", "Set-Cookie", "master_key"),
+        *("account_number", "Account-Number", "customer_code", "number", "numbers", "phone_number", "reference"),
+    ],
 )
 def test_secrets_are_redacted_at_any_depth(stream: io.BytesIO, key: str) -> None:
     structlog.get_logger().info("x", **{key: "canary"}, facts={"deep": [{key: "canary"}]})

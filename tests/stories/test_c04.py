@@ -1,18 +1,17 @@
 """C4: a person may act as consumer, business customer, or on behalf of one; chosen at sign-in, and the token says which."""
 
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlencode
 
-import jwt
 import pytest
+from click.testing import CliRunner, Result
 
-from idp.flows.customers import Rules, bring_in
+from idp.cli import idp
 from idp.model import Capacity, Role
-from tests.harness import House, together
-from tests.people import BILLING, PASSWORD, SERVICE, Page, Person
+from tests.acting import ALL, acting_house, ask, capacities, chosen, claim, claims, signed_in, somebody, tokens
+from tests.harness import CONFIG, House, together
+from tests.people import BILLING, PASSWORD, SERVICE, Person
 
-ALL = "openid profile email offline_access billing:read service:read"
 RECORDS = (
     {"account_number": "IT-4711-0815-AX", "customer_code": "", "family_name": "Rossi", "organisation": ""},
     {"account_number": "IT-4711-0815-BX", "customer_code": "", "family_name": "Bianchi", "organisation": ""},
@@ -23,57 +22,8 @@ RECORDS = (
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql+redis"])
 def consumer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """A house under the profile "consumer", with customer records, and without terms and purposes in the way."""
-    from dataclasses import replace  # noqa: PLC0415
-
-    from tests.harness import open_house  # noqa: PLC0415
-
-    def policy(rules: Any) -> Any:
-        return replace(rules, consent=replace(rules.consent, terms="off", terms_version="", purposes={}))
-
-    folder = tmp_path_factory.mktemp("consumer")
-    with open_house(request.param, folder, environ={"IDP_PROFILE": "consumer"}, policy=policy) as house:
-        *_, ended = bring_in(house.world, iter(enumerate(RECORDS, 2)), Rules(), "test")
-        assert (ended.records, ended.refused) == (len(RECORDS), "")
+    with acting_house(request.param, tmp_path_factory.mktemp("acting"), RECORDS) as house:
         yield house
-
-
-def capacities(house: House) -> tuple[Capacity, ...]:
-    sealed = house.vault.seal(b"IT47119999ZZ")
-    return (
-        Capacity("forme", Role.CONSUMER, "", sealed),
-        Capacity("forus", Role.BUSINESS, "Rossi & figli"),
-        Capacity("forthem", Role.ON_BEHALF, "Lega <Calcio>"),
-    )
-
-
-def somebody(house: House, *held: Capacity) -> Person:
-    name = house.name()
-    email = f"{name}@example.com"
-    return house.customer(username=email, email=email, capacities=held or capacities(house))
-
-
-def chosen(person: Person, page: Page, capacity: str) -> Page:
-    """The page after a choice."""
-    page = person.walk(page)
-    assert page.step == "ChooseCapacity", page.text
-    return person.fill(page, capacity=capacity)
-
-
-def claims(token: str) -> dict[str, Any]:
-    found: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    return found
-
-
-def tokens(person: Person, page: Page, resource: str = BILLING) -> dict[str, Any]:
-    answer = person.redeem(page, resource=resource)
-    assert answer.status_code == 200, answer.text
-    issued: dict[str, Any] = answer.json()
-    return issued
-
-
-def ask(person: Person, **params: Any) -> Page:
-    return person.ask(scope=ALL, resource=[BILLING, SERVICE], **params)
 
 
 ACTS = [
@@ -90,12 +40,12 @@ def told(token: str) -> dict[str, str]:
 @pytest.mark.parametrize(("capacity", "says"), ACTS)
 def test_c04_it_is_chosen_at_sign_in_and_every_token_says_which(consumer: House, capacity: str, says: dict[str, str]) -> None:
     person = somebody(consumer)
-    issued = tokens(person, chosen(person, ask(person), capacity))
+    issued = tokens(person, chosen(person, ask(person), capacity), resource=BILLING)
     assert told(issued["id_token"]) == told(issued["access_token"]) == says
     # Another backend's token says the same, and so does one for userinfo; the next ones too.
     other = consumer.refresh(issued["refresh_token"], resource=SERVICE).json()
     assert told(other["access_token"]) == told(other["id_token"]) == says
-    own = tokens(person, person.authorize(scope="openid profile"), None)  # type: ignore[arg-type]
+    own = tokens(person, person.authorize(scope="openid profile"))
     assert told(own["access_token"]) == told(own["id_token"]) == says
     # Backends that ask are told.
     assert consumer.introspect(issued["access_token"]).items() >= says.items()
@@ -114,30 +64,30 @@ def test_c04_the_page_tells_them_apart(consumer: House) -> None:
 
 def test_c04_who_has_one_is_not_asked_and_who_has_none_acts_in_none(consumer: House) -> None:
     one = somebody(consumer, capacities(consumer)[1])
-    assert told(tokens(one, one.authorize(scope=ALL, resource=[BILLING]))["id_token"]) == ACTS[1][1]
+    assert told(tokens(one, one.authorize(scope=ALL, resource=[BILLING]), resource=BILLING)["id_token"]) == ACTS[1][1]
     nobody = somebody(consumer, *capacities(consumer)[:1])
     with consumer.world.store.begin() as tx:
         tx.particulars.set_capacities(nobody.account.id, ())
-    assert told(tokens(nobody, nobody.authorize(scope=ALL, resource=[BILLING]))["id_token"]) == {}
+    assert told(tokens(nobody, nobody.authorize(scope=ALL, resource=[BILLING]), resource=BILLING)["id_token"]) == {}
 
 
 def test_c04_single_sign_on_keeps_it_and_select_account_asks_anew(consumer: House) -> None:
     person = somebody(consumer)
-    tokens(person, chosen(person, ask(person), "forus"))
+    tokens(person, chosen(person, ask(person), "forus"), resource=BILLING)
     again = ask(person)
     assert again.left, again.text
-    assert told(tokens(person, again)["id_token"]) == ACTS[1][1]
+    assert told(tokens(person, again, resource=BILLING)["id_token"]) == ACTS[1][1]
     app = person.authorize("app", scope="openid billing:read", resource=[BILLING])
     assert told(person.redeem(app, "app", resource=BILLING).json()["access_token"]) == ACTS[1][1]
     # A step up asks for more proof, and not for whom.
     asked = ask(person, acr_values="extra")
     assert asked.step == "ExtraProof", asked.text
-    assert told(tokens(person, person.walk(asked))["id_token"]) == ACTS[1][1]
+    assert told(tokens(person, person.walk(asked), resource=BILLING)["id_token"]) == ACTS[1][1]
     switched = ask(person, prompt="select_account")
     assert switched.step == "AskUsernameAndPassword"
-    issued = tokens(person, chosen(person, switched, "forthem"))
+    issued = tokens(person, chosen(person, switched, "forthem"), resource=BILLING)
     assert told(issued["id_token"]) == ACTS[2][1]
-    assert told(tokens(person, ask(person))["id_token"]) == ACTS[2][1]
+    assert told(tokens(person, ask(person), resource=BILLING)["id_token"]) == ACTS[2][1]
 
 
 def test_c04_without_a_person_to_ask_nothing_is_chosen(consumer: House) -> None:
@@ -151,7 +101,7 @@ def test_c04_without_a_person_to_ask_nothing_is_chosen(consumer: House) -> None:
 
 def test_c04_what_was_granted_in_a_capacity_ends_with_it(consumer: House) -> None:
     person = somebody(consumer)
-    issued = tokens(person, chosen(person, ask(person), "forus"))
+    issued = tokens(person, chosen(person, ask(person), "forus"), resource=BILLING)
     waiting = person.ask(scope=ALL, resource=[BILLING])
     with consumer.world.store.begin() as tx:
         tx.particulars.set_capacities(person.account.id, capacities(consumer)[::2])
@@ -160,11 +110,11 @@ def test_c04_what_was_granted_in_a_capacity_ends_with_it(consumer: House) -> Non
     assert consumer.introspect(issued["access_token"]) == {"active": False}
     assert consumer.introspect(issued["refresh_token"], "portal") == {"active": False}
     # The session is asked anew in which of those that are left.
-    assert told(tokens(person, chosen(person, ask(person), "forthem"))["id_token"]) == ACTS[2][1]
+    assert told(tokens(person, chosen(person, ask(person), "forthem"), resource=BILLING)["id_token"]) == ACTS[2][1]
     # With one left there is nothing to choose, and what was granted in another is not taken for it.
     with consumer.world.store.begin() as tx:
         tx.particulars.set_capacities(person.account.id, capacities(consumer)[:1])
-    assert told(tokens(person, ask(person))["id_token"]) == ACTS[0][1]
+    assert told(tokens(person, ask(person), resource=BILLING)["id_token"]) == ACTS[0][1]
 
 
 # Attacks
@@ -193,9 +143,9 @@ def test_c04_a_choice_of_one_window_is_not_that_of_the_other(consumer: House) ->
     # The first stops at the door of the authorization endpoint, and goes on after the second has chosen otherwise.
     held = person.post(first, {"capacity": "forme"})
     assert held.status_code == 303
-    issued = tokens(person, person.fill(second, capacity="forus"))
+    issued = tokens(person, person.fill(second, capacity="forus"), resource=BILLING)
     assert told(issued["id_token"]) == ACTS[1][1]
-    assert told(tokens(person, person.follow(held))["id_token"]) == ACTS[0][1]
+    assert told(tokens(person, person.follow(held), resource=BILLING)["id_token"]) == ACTS[0][1]
 
 
 def test_c04_of_two_choices_at_once_one_counts(consumer: House) -> None:
@@ -204,12 +154,12 @@ def test_c04_of_two_choices_at_once_one_counts(consumer: House) -> None:
     answers = together([lambda: person.post(page, {"capacity": "forme"}), lambda: person.post(page, {"capacity": "forus"})])
     assert all(answer.status_code in (303, 404) for answer in answers), answers
     done = next(page for page in map(person.follow, answers) if page.left)
-    assert told(tokens(person, done)["id_token"]) in (ACTS[0][1], ACTS[1][1])
+    assert told(tokens(person, done, resource=BILLING)["id_token"]) in (ACTS[0][1], ACTS[1][1])
 
 
 def test_c04_another_person_at_the_same_browser_is_asked_anew(consumer: House) -> None:
     person, other = somebody(consumer), somebody(consumer)
-    tokens(person, chosen(person, ask(person), "forus"))
+    tokens(person, chosen(person, ask(person), "forus"), resource=BILLING)
     person.username = other.username
     page = ask(person, prompt="login")
     page = person.walk(person.fill(page, username=other.username, password=PASSWORD))
@@ -219,25 +169,9 @@ def test_c04_another_person_at_the_same_browser_is_asked_anew(consumer: House) -
 # My Profile
 
 
-def claim(person: Person, **fields: str) -> Page:
-    """Add a customer number."""
-    form = person.open("/profile/capacities/add")
-    assert form.heading == "Add a customer number", form.text
-    return person.fill(form, **{"current": PASSWORD, "family_name": "Rossi", **fields})
-
-
-def signed_in(house: House, *held: Capacity) -> Person:
-    person = somebody(house, *held)
-    page = person.sign_in()
-    if page.step == "ChooseCapacity":
-        page = person.fill(page, capacity=(held or capacities(house))[0].id)
-    assert person.signed_in()
-    return person
-
-
 def test_c04_a_person_adds_and_gives_up_a_customer_number(consumer: House) -> None:
     person = signed_in(consumer, capacities(consumer)[1])
-    issued = tokens(person, ask(person))
+    issued = tokens(person, ask(person), resource=BILLING)
     page = claim(person, account_number=" it 4711.0815/ax ")
     assert page.path == "/profile/capacities?done=add", page.text
     assert "The customer number is added." in page.text
@@ -361,3 +295,75 @@ def test_c04_signing_in_leads_to_the_page_that_was_wanted(consumer: House) -> No
     person = somebody(consumer, capacities(consumer)[0])
     page = person.walk(person.open(f"/sign-in?{urlencode({'to': 'capacities'})}"))
     assert page.path == "/profile/capacities", page.path
+
+
+# Staff
+
+
+def staff(house: House, *arguments: str, typed: str | None = None) -> Result:
+    """Run ``idp accounts capacity``."""
+    environ = {**house.secrets, "IDP_CONFIG": str(CONFIG), "COLUMNS": "200"}
+    return CliRunner(env=environ).invoke(idp, ["accounts", "capacity", *arguments], input=typed)
+
+
+def test_c04_staff_see_add_and_remove(consumer: House) -> None:
+    person = somebody(consumer, capacities(consumer)[1])
+    arguments = ("add", person.username, "--role", "on_behalf", "--organisation", "Lega  Calcio", "--account-number")
+    added = staff(consumer, *arguments, typed="IT-4711-7777-QX\n")
+    assert added.exit_code == 0, added.output
+    assert "on_behalf for Lega Calcio, account number …7QX: added" in added.output
+    assert "47117777" not in added.output
+    capacity = person.account.capacities[1]
+    shown = staff(consumer, "list", person.username).output
+    assert capacity.id in shown
+    assert "…7QX" in shown
+    assert "47117777" not in shown
+    issued = tokens(person, chosen(person, ask(person), capacity.id), resource=BILLING)
+    assert claims(issued["access_token"])["account_number"] == "IT47117777QX"
+    assert staff(consumer, *arguments, typed="it47117777qx\n").exit_code == 1
+    removed = staff(consumer, "remove", person.username, capacity.id)
+    assert removed.exit_code == 0, removed.output
+    assert consumer.refresh(issued["refresh_token"], resource=BILLING).json()["error"] == "invalid_grant"
+    entries = [*consumer.audit("capacity.add", person.account), *consumer.audit("capacity.remove", person.account)]
+    assert [(one.actor.partition(":")[0], one.facts) for one in entries] == [("cli", {"role": "on_behalf"})] * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--role", "consumer", "--organisation", "Lega"), "nobody else"),
+        (("--role", "business"), "has an organisation"),
+        (("--role", "business", "--organisation", "x" * 129), "at most 128"),
+        (("--role", "consumer", "--account-number", "4711/é"), "letters and digits"),
+        (("--role", "king"), "Invalid value"),
+    ],
+)
+def test_c04_staff_are_told_what_cannot_be(consumer: House, arguments: tuple[str, ...], told: str) -> None:
+    person = somebody(consumer, capacities(consumer)[1])
+    refused = staff(consumer, "add", person.username, *arguments)
+    assert refused.exit_code != 0
+    assert told in refused.output
+    assert len(person.account.capacities) == 1
+
+
+def test_c04_staff_cannot_add_to_nobody_nor_without_end(consumer: House) -> None:
+    for refused in (
+        staff(consumer, "add", "nobody at all", "--role", "consumer"),
+        staff(consumer, "remove", "nobody at all", "x"),
+        staff(consumer, "list", "nobody at all"),
+        staff(consumer, "remove", somebody(consumer).username, "x"),
+    ):
+        assert refused.exit_code == 1
+        assert "no account of that name" in refused.output
+    full = somebody(consumer, *(Capacity(f"c{number}", Role.CONSUMER) for number in range(20)))
+    assert "as many capacities" in staff(consumer, "add", full.username, "--role", "consumer").output
+
+
+def test_c04_explain_tells_the_capacities_and_no_number(consumer: House) -> None:
+    person = somebody(consumer)
+    environ = {**consumer.secrets, "IDP_CONFIG": str(CONFIG)}
+    told = CliRunner(env=environ).invoke(idp, ["explain", person.username]).output
+    assert "Acts as consumer, business customer Rossi & figli, on behalf of Lega <Calcio>." in told
+    bare = CliRunner(env=environ).invoke(idp, ["explain", person.username, "--json"]).output
+    assert '"role": "on_behalf"' in bare
+    assert "9ZZ" not in told + bare
