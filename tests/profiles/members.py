@@ -8,7 +8,7 @@ from idp.vault import apps
 from tests.harness import House
 from tests.people import Page, Person
 from tests.profiles import laws
-from tests.second_factor.phones import STEP, Phone, codes_on, scanned
+from tests.second_factor.phones import Phone, codes_on, scanned
 
 # Sound under every profile: long, and with letters and digits.
 FIRST, SECOND = "correct horse battery staple 42", "quiet river under stone 94"
@@ -101,8 +101,3 @@ def agreed(house: House) -> tuple[Agreed, ...]:
     rules = house.world.policy.consent
     terms = (Agreed("terms", rules.terms_version, given=True),) if rules.terms != "off" else ()
     return (*terms, *(Agreed(name, version, given=False) for name, version in rules.purposes.items()))
-
-
-def tomorrow(house: House) -> None:
-    """Time passes in which counters' windows and throttles run out, and no code of an app is still the same."""
-    house.clock.move(seconds=STEP * 4)
