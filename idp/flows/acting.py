@@ -65,10 +65,15 @@ def add(world: World, who: Resident, current: str, typed: Mapping[str, str]) -> 
     if not proved(world, who, Factor.PASSWORD, current):
         return NotDone.WRONG_PASSWORD
     claimed = _claimed(world, typed)
-    if not _may_guess(world, who.account, claimed):
+    guesses = _guesses(who.account, claimed)
+    # Each is counted, also where one is too many already.
+    counted = [belonging.may_guess(world, *guess) for guess in guesses]
+    if not all(counted):
         return NotDone.TOO_MANY_GUESSES
     customer = belonging.record(world, claimed)
     matched = customer if registration.matches(customer, claimed, world.policy.registration) else None
+    for guess in guesses if matched is not None else ():
+        belonging.no_guess(world, *guess)
     with world.store.begin() as tx:
         before = unchanged(world, tx, who, Factor.PASSWORD)
         if before is None:
@@ -103,12 +108,10 @@ def _claimed(world: World, typed: Mapping[str, str]) -> Claimed:
     return Claimed(**names, number=world.numbers.key(typed.get("number", "")))
 
 
-def _may_guess(world: World, account: Account, claimed: Claimed) -> bool:
-    """Count the try for the account and, where it is one, for the number."""
+def _guesses(account: Account, claimed: Claimed) -> list[tuple[str, str]]:
+    """What a try counts for: the account and, where there is one, the number."""
     asked = registration.reference(claimed)
-    mine = belonging.may_guess(world, "account", account.id)
-    theirs = asked is None or not asked[1] or belonging.may_guess(world, *asked)
-    return mine and theirs
+    return [("account", account.id), *([asked] if asked is not None and asked[1] else [])]
 
 
 def _joined(world: World, tx: Transaction, account: Account, customer: Customer | None) -> Capacity | NotDone:

@@ -20,9 +20,11 @@ from tests.people import BILLING, PASSWORD, SERVICE, Person
 
 # Each of them comes into the house in a way of its own; none is like anything else there.
 IMPORTED, TYPED, STAFFS, WRONG = "ITQUOKKA4711AX", "ITWOMBAT0815BX", "ITNUMBAT1234CX", "ITBILBY99887DX"
+REGISTERED = "ITPOTOROO55EX"
 RECORDS = (
     {"account_number": "IT-QUOKKA-4711-AX", "customer_code": "", "family_name": "Rossi", "organisation": ""},
     {"account_number": "IT-WOMBAT-0815-BX", "customer_code": "", "family_name": "", "organisation": "Officine Rossi S.r.l."},
+    {"account_number": "IT-POTOROO-55-EX", "customer_code": "", "family_name": "Bianchi", "organisation": ""},
 )
 
 
@@ -43,7 +45,9 @@ def traces(number: str) -> list[str]:
 def holds(shown: str) -> set[str]:
     """Which of the numbers a text gives away."""
     whole = unquote_plus(shown).lower() + shown.lower()
-    return {number for number in (IMPORTED, TYPED, STAFFS, WRONG) if any(trace in whole for trace in traces(number))}
+    return {
+        number for number in (IMPORTED, TYPED, STAFFS, WRONG, REGISTERED) if any(trace in whole for trace in traces(number))
+    }
 
 
 @dataclass
@@ -113,6 +117,20 @@ def staff(house: House, *arguments: str, typed: str | None = None) -> str:
     return result.output
 
 
+def registered(house: House) -> Person:
+    """Somebody who registers with a number, and is confirmed."""
+    email = f"{house.name()}@example.com"
+    person = house.person(username=email)
+    form = person.open("/register")
+    typed = {"given_name": "Ada", "family_name": "Bianchi", "email": email, "account_number": "it potoroo-55 ex"}
+    page = person.fill(form, **typed, password="4 quiet rivers", password_again="4 quiet rivers")
+    assert page.step == "ConfirmRegistration", page.text
+    (letter,) = house.letters(person.account, "registration_code")
+    person.walk(person.fill(page, code=letter[1]["code"]))
+    assert person.signed_in()
+    return person
+
+
 def walked(house: House) -> tuple[Person, dict[str, str]]:
     """Everything that a person, clients, backends and staff do with numbers; the tokens by what they are for."""
     person = somebody(house)
@@ -157,6 +175,8 @@ def walked(house: House) -> tuple[Person, dict[str, str]]:
     gone = person.account.capacities[1].id
     person.fill(person.open(f"/profile/capacities/remove?id={gone}"), current=PASSWORD)
     assert not holds("".join(outputs)), "what staff are shown"
+    new = registered(house)
+    issued["billing new"] = tokens(new, ask(new), resource=BILLING)["access_token"]
     return person, issued
 
 
@@ -165,7 +185,7 @@ def test_b06_the_number_is_in_a_token_for_billing_and_nowhere_else(
 ) -> None:
     person, issued = walked(consumer)
     found = {name: holds(json.dumps(claims(token))) for name, token in issued.items()}
-    numbers = {"0": {IMPORTED}, "1": {TYPED}, "2": {STAFFS}}
+    numbers = {"0": {IMPORTED}, "1": {TYPED}, "2": {STAFFS}, "new": {REGISTERED}}
     # That the search can find one is seen by those that must hold theirs.
     assert found == {name: numbers[name.split()[1]] if name.startswith("billing") else set() for name in found}
     assert {name.split()[0] for name in found} == {"billing", "service", "issuer", "id"}
@@ -184,7 +204,7 @@ def test_b06_the_number_is_in_a_token_for_billing_and_nowhere_else(
     assert holds("".join(repr(entry) for entry in consumer.audit())) == set()
     # The operator's own records hold what they were given, and nothing else does.
     places = {place: holds(content) for place, content in stored(consumer).items()}
-    assert {place: numbers for place, numbers in places.items() if numbers} == {"customers": {IMPORTED, TYPED}}
+    assert {place: numbers for place, numbers in places.items() if numbers} == {"customers": {IMPORTED, TYPED, REGISTERED}}
 
 
 def test_b06_of_a_token_for_billing_only_billing_is_told_the_number(consumer: House) -> None:
