@@ -1,6 +1,5 @@
 """The texts that people agree to, from ``config/consents.toml``; there need be none where the policy asks nothing."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,14 +9,12 @@ from idp.model import Text
 from idp.policies.agreeing import in_force
 from idp.policies.policy import Policy
 from idp.settings.addresses import refused_link
-from idp.settings.document import quoted
 from idp.settings.problems import Problem
 from idp.settings.reader import Reader
+from idp.settings.shapes import LANGUAGE
 
 Texts = Mapping[tuple[str, str], Text]
 
-_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?", re.ASCII)
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 NONE: Final[Texts] = MappingProxyType({})
 
 
@@ -44,10 +41,6 @@ def read_texts(reader: Reader, policy: Policy | None, languages: Sequence[str]) 
     file = reader.read(ConsentsFile, reader.document.table)
     texts: dict[tuple[str, str], Text] = {}
     for name, versions in file.texts.items() if file else ():
-        if not _NAME.fullmatch(name):
-            # The line of its first version: a table that is never written by itself has none.
-            here = ("texts", name, *tuple(versions)[:1])
-            reader.refuse(here, f"{quoted(name)} is not a key", 'Write lower-case words joined by "_".')
         for version, table in versions.items():
             _judge(reader, ("texts", name, version), table)
             words = {language: said.strip() for language, said in table.words.items()}
@@ -72,7 +65,7 @@ def _judge(reader: Reader, here: tuple[str, ...], table: TextTable) -> None:
     if not table.words:
         reader.refuse((*here, "words"), "the text has no words", "Write them, one entry for each language.")
     for language, said in table.words.items():
-        if not _LANGUAGE.fullmatch(language):
+        if not LANGUAGE.fullmatch(language):
             reader.refuse((*here, "words", language), "not a language", 'Write its code: "en", "it" or "pt-BR".')
         if not said.strip():
             reader.refuse((*here, "words", language), "the words are empty", "Write what people agree to.")

@@ -22,13 +22,12 @@ from idp.settings.redirects import pages_of, read_redirects
 from idp.settings.resources import read_resources
 from idp.settings.serving import judge_serving
 from idp.settings.settings import Secrets, Settings
-from idp.settings.shapes import DEFAULT_PROFILE, SettingsFile
+from idp.settings.shapes import DEFAULT_PROFILE, LANGUAGE, SettingsFile
 
 DIRECTORY = "config"
 REDIRECTS = "redirects.toml"
 CONSENTS = "consents.toml"
 _PROFILE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?", re.ASCII)
 _REGION = re.compile(r"[A-Z]{2}")
 _OFF = {"", "0", "false", "no"}
 
@@ -201,5 +200,5 @@ def _judge_names(reader: Reader, file: SettingsFile) -> None:
     if not file.languages:
         reader.refuse(("languages",), "no language is listed", 'List at least "en".')
     for number, language in enumerate(file.languages):
-        if not _LANGUAGE.fullmatch(language):
+        if not LANGUAGE.fullmatch(language):
             reader.refuse(("languages", number), "not a language", 'Write its code: "en", "it" or "pt-BR".')

@@ -1,6 +1,8 @@
 """``config/settings.toml`` as it is written, before the policy, the clients and the key are read beside it."""
 
+import re
 from dataclasses import dataclass, field
+from typing import Final
 
 from idp.model import Brand
 from idp.settings.master_key import DEFAULT_FILE
@@ -17,6 +19,8 @@ from idp.settings.settings import (
 )
 
 DEFAULT_PROFILE = "my-account"
+# What may be the code of a language: "en", "it" or "pt-BR".
+LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,6 @@ def test_an_older_version_need_not_know_every_language(config: Path, consumer: d
         ('[texts.x."1"]\nwords.en = "x"\nhref.en = "//evil.example"', "texts.x.1.href.en"),
         ('[texts.x."1"]\nwords.en = "x"\nhref.en = "http://plain.example/"', "can be read and changed on its way"),
         ('[texts.x."1"]\nwords.en = "x"\nhref.it = "/x"', "texts.x.1.href.it: there are no words in it"),
-        ('[texts.X."1"]\nwords.en = "x"', '"X" is not a key'),
         ('[texts.x]\nwords = "x"', "texts.x.words"),
         ("[more]", "more: unknown key"),
     ],

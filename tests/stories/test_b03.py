@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from idp.flows import erasing
 from idp.model import Agreed, Text
 from tests.agreements import KINDS, answers, asked, ledger, member, text
 from tests.harness import House, open_house
@@ -113,6 +114,17 @@ def test_b03_a_new_version_is_asked_anew_and_the_others_are_not(new_house: Calla
     assert fresh.fill(again, **{"purpose-news": "no"}).answer["code"]
     assert answers(house, person)[-1] == ("news", "2027-01", False)
     assert Agreed("news", "2027-01", given=False) in person.account.agreed
+
+
+def test_b03_what_was_answered_goes_with_the_account(opened: House) -> None:
+    person = settled(opened, news="yes")
+    before = person.account
+    with opened.world.store.begin() as tx:
+        account = tx.accounts.locked(before.id)
+        assert account is not None
+        erasing.erase(opened.world, tx, account, now=opened.clock(), why="closed")
+    with opened.world.store.read() as tx:
+        assert tx.particulars.ledger(before.id) == []
 
 
 def test_b03_whoever_is_signed_out_is_asked_to_sign_in(opened: House) -> None:
