@@ -10,6 +10,7 @@ from idp.store.customers import Customers
 from idp.store.database import Lease, Writing
 from idp.store.doors import Devices, Invitations
 from idp.store.grants import ClientConsents, Denied, Grants
+from idp.store.holdings import Holdings
 from idp.store.keys import Keys
 from idp.store.particulars import Particulars
 from idp.store.proofs import Alarms, Issuances, OneTimeCodes, Passkeys, RecoveryCodes
@@ -44,6 +45,8 @@ class Transaction:
     accounts = _Part(Accounts)
     # What they say of their people.
     particulars = _Part(Particulars)
+    # Everything held about one of them.
+    holdings = _Part(Holdings)
     # Accounts that nobody uses.
     unused = _Part(Unused)
     # Whose turn it is at a task of upkeep.

@@ -1,4 +1,4 @@
-"""Pages for people: sign-in, enrolment, invitation, recovery. Thin views over the use cases; every word is in a template."""
+"""Pages for people: sign-in, invitation, registration, recovery, My Profile. Thin views; every word is in a template."""
 
 from collections.abc import Callable
 
@@ -8,11 +8,13 @@ from idp.web import (
     alarm,
     capacities,
     consents,
+    export,
     home,
     invitation,
     leave,
     profile,
     recovery,
+    register,
     sessions,
     sign_in,
     static,
@@ -34,8 +36,10 @@ def create_blueprint(house: House, limits: Limits) -> Blueprint:
     sign_in.add_to(blueprint, house, limits["sign_in"], limits["authorize"])
     invitation.add_to(blueprint, house, limits["invitation"])
     recovery.add_to(blueprint, house, limits["recovery"])
+    register.add_to(blueprint, house, limits["registration"])
     alarm.add_to(blueprint, house, limits["alarm"])
     profile.add_to(blueprint, house, limits["change"])
+    export.add_to(blueprint, house, limits["change"])
     strengthen.add_to(blueprint, house, limits["change"])
     consents.add_to(blueprint, house, limits["change"])
     capacities.add_to(blueprint, house, limits["change"])

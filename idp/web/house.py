@@ -138,6 +138,12 @@ class House:
         response = Response(json.dumps(values), code, headers=_HEADERS, content_type="application/json")
         return self._dress(response, None)
 
+    def download(self, document: bytes, name: str) -> Response:
+        """JSON to be kept as a file of that name."""
+        response = Response(document, 200, headers=_HEADERS, content_type="application/json")
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        return self._dress(response, None)
+
     def away(self, address: str) -> Response:
         """See other: a form is never sent on (303, RFC 9700 4.12)."""
         headers = {"Location": address, "Cache-Control": "no-store", "Referrer-Policy": "same-origin"}

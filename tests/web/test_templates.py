@@ -81,6 +81,9 @@ FIELD_ERRORS = (
     "answer_long",
     "answer_weak",
     "username_form",
+    "username_taken",
+    "username_address",
+    "number_form",
     "unanswered",
     "wrong_current",
     "email_form",
@@ -145,6 +148,7 @@ def _samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield from _codes_on_request()
     yield "answer-extra-wrong", "answer", FORM | {"kind": "extra", "question": "first_trip", "errors": ("wrong_answer",)}
     yield from _recovery_samples()
+    yield from _registration_samples()
     scope = ("openid", "profile", "email", "billing:read", "service:write", "x<y")
     yield "consent", "consent", FORM | {"client_name": "Bill Watcher", "scope": scope}
     for why in Refusal:
@@ -242,6 +246,7 @@ def _profile_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     wrong = {"fields": {"question": ("question_unknown",), "answer": ("required",)}, "present": None, "choose": True}
     yield "change-question-faults", "change_question", question | wrong
     yield from _details_samples()
+    yield from _data_samples()
     addresses = own | {"email": "giulia@norda.example", "mobile": "+393471234567"}
     yield "change-email", "change_email", addresses
     typed = {"values": {"email": "giulia@"}, "fields": {"email": ("email_form",)}}
@@ -271,6 +276,95 @@ def _leaving_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     keep = FORM | {"until": "6 December, 14:35 UTC"}
     yield "keep-account", "keep_account", keep | {"back_href": "/authorize/9Qm"}
     yield "keep-account-csrf", "keep_account", keep | {"errors": ("csrf",)}
+
+
+def _data_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What is held about somebody of whom there is one of everything, and about somebody of whom there is next to nothing."""
+    at = datetime(2026, 3, 1, 14, 35, tzinfo=UTC)
+    moments = dict.fromkeys(
+        (
+            *(
+                "at",
+                "created_at",
+                "last_seen_at",
+                "first_seen_at",
+                "expires_at",
+                "set_at",
+                "replaced_at",
+                "given_at",
+                "issued_at",
+            ),
+            *("asked_at", "last_used_at", "touched_at", "revoked_at"),
+        ),
+        at,
+    )
+    texts = {
+        "organisation": "Conti & figli <b>",
+        "role": "business",
+        "account_number": "100200300",
+        "question": "first_trip",
+        "name": "<script>news",
+        "version": "2026-11",
+        "client_id": "x<y",
+        "agent": "safari",
+        "redirect_uri": "https://rp.example/cb?x=<y>",
+        "recipient": "giulia@norda.example",
+        "purpose": "email",
+        "to": "new@norda.example",
+        "kind": "code:email",
+        "changed": "email",
+        "before": "old@norda.example",
+        "outcome": "done",
+    }
+    row = moments | texts | {"given": True, "failures": 2, "scope": ["openid", "x<y"]}
+    lists = (
+        *(
+            "capacities",
+            "credentials",
+            "passkeys",
+            "former_credentials",
+            "agreements",
+            "client_consents",
+            "sessions",
+            "devices",
+        ),
+        *("grants", "authorization_codes", "letters", "reminders", "invitations", "one_time_codes", "sendings", "alarms"),
+        *("counters", "log"),
+    )
+    factors = ("password", "pin", "answer", "totp", "passkey", "temporary", "x<y")
+    templates = ("invitation", "recovery_code", "expiry_reminder", "changed")
+    events = ("sign_in", "session.ended", "factor.locked", "data.shown", "details.set", "address.set", "credential.set")
+    kinds = ("attempt", "grant.opened", "recovery", "consent.given", "devices.forgotten", "letter.x", "account.x", "x<y")
+    held = {name: [row] for name in lists} | {
+        "credentials": [row | {"factor": factor} for factor in factors],
+        "former_credentials": [row | {"factor": "pin"}],
+        "counters": [row | {"factor": "password"}],
+        "letters": [row | {"template": template} for template in templates],
+        "log": [row | {"event": event} for event in (*events, *kinds)],
+    }
+    names = ("email_confirmed_at", "created_at", "enrolled_at", "last_sign_in_at", "last_refresh_at", "last_step_up_at")
+    ends = ("reactivated_at", "sessions_valid_from", "suspended_at", "expired_at")
+    mine = {
+        "given_name": "Giulia",
+        "family_name": "Conti <b>",
+        "username": "giulia.conti",
+        "email": "giulia@norda.example",
+        "mobile": "+393471234567",
+        "locale": "it",
+        "zone": "Europe/Rome",
+        "entitlements": ["billing", "x<y"],
+    }
+    whole = {"account": mine | dict.fromkeys((*names, *ends), at), "subject": "acc_1"}
+    page = FORM | {"most": 1, "file": "/profile/data.json", "when": lambda moment: f"{moment:%H:%M} <b>"}
+    yield "data", "data", page | {"held": held | whole | {"customer_references": 1, "recovery_codes": 7}}
+    bare = dict.fromkeys(mine, "") | {"entitlements": []} | dict.fromkeys((*names, *ends))
+    none: dict[str, Any] = {name: [] for name in lists} | {
+        "account": bare,
+        "subject": "acc_1",
+        "customer_references": 0,
+        "recovery_codes": 0,
+    }
+    yield "data-bare", "data", page | {"held": none, "most": 50}
 
 
 def _details_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -327,6 +421,39 @@ def _capacities() -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield f"capacity-add-{error}", "capacity_change", add | {"errors": (error,), "values": {"family_name": "Conti"}}
     for number, what in enumerate(theirs):
         yield f"capacity-remove-{number}", "capacity_change", add | {"what": what}
+
+
+def _registration_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    links = {"sign_in_href": "/sign-in/9Qm", "hidden": {"sign_in": "9Qm"}}
+    rules = {"min_length": 8, "max_length": 128, "letters_and_digits": False, "optional": (), "matched": ()}
+    form = FORM | links | rules | {"confirm_href": "/register/confirm?sign_in=9Qm"}
+    bill = {"asked": ("customer_code", "given_name", "family_name", "email", "username")}
+    yield "register-code", "register", form | bill | {"matched": ("customer_code", "family_name")}
+    few = {"asked": ("username", "given_name", "family_name", "email"), "optional": ("given_name", "family_name", "email")}
+    yield "register-few", "register", form | few | {"confirm_href": None, "letters_and_digits": True}
+    whole = {"asked": ("account_number", "family_name", "number", "email")}
+    matched = {"matched": ("account_number", "family_name", "number")}
+    typed = {"values": {"account_number": "0012-34", "family_name": "D'Angelo <b>", "number": "+39", "email": "m@x.example"}}
+    yield "register-unmatched", "register", form | whole | matched | typed | {"errors": ("unmatched",)}
+    faults = {"fields": {"number": ("number_form",), "email": ("email_form",), "password_again": ("mismatch",)}}
+    yield "register-faults", "register", form | whole | typed | faults
+    late = {"fields": {"username": ("username_taken",), "password": ("too_short", "breached")}}
+    yield "register-taken", "register", form | bill | late | {"values": {"username": "giulia.conti"}}
+    links = {"register_href": "/register?sign_in=9Qm", "confirm_href": "/register/confirm?sign_in=9Qm"}
+    yield "sign-in-register", "sign_in", FORM | links | {"client_name": "My Account", "invitation_href": "/invitation"}
+    code = FORM | {"channel": "email", "to": "giulia.conti@norda.example", "length": 6, "minutes": 1440, "again": True}
+    code |= {"transaction": "9Qm"}
+    yield "register-confirm", "confirm_registration", code
+    yield "register-confirm-wrong", "confirm_registration", code | {"errors": ("wrong_code",), "minutes": 45}
+    sms = {"channel": "sms", "to": "+393471234567", "again": False, "errors": ("too_many_codes",)}
+    yield "register-confirm-sms", "confirm_registration", code | sms
+    other = FORM | {"hidden": {"sign_in": "9Qm"}, "sign_in_href": "/sign-in/9Qm"}
+    other |= {"by_address": False, "length": 6, "register_href": "/register"}
+    yield "register-elsewhere", "confirm_elsewhere", other | {"by_address": True}
+    yield "register-elsewhere-wrong", "confirm_elsewhere", other | {"errors": ("wrong_confirmation",)}
+    asked = {"told": "code_asked", "values": {"username": "giulia.conti"}}
+    yield "register-elsewhere-asked", "confirm_elsewhere", other | asked
+    yield "register-elsewhere-faults", "confirm_elsewhere", other | {"fields": {"code": ("required",)}}
 
 
 def _recovery_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
