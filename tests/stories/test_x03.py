@@ -92,7 +92,7 @@ def test_x03_an_active_account_its_counters_and_what_comes_next(house: House) ->
     person.try_password()
     found = document(house, person)
     account = person.account
-    assert found["account"] == {"id": account.id, "username": account.username}
+    assert found["account"] == {"id": account.id, "username": account.username, "capacities": []}
     assert found["policy"]["digest"] == house.world.policy.digest
     assert (found["why"]["standing"], found["why"]["missing"]) == ("active", [])
     password = counter(found, Factor.PASSWORD)
