@@ -28,7 +28,19 @@ from idp.app.factory import create_app
 from idp.app.serving import fronted
 from idp.flows import invite
 from idp.flows.world import World
-from idp.model import Account, AccountState, AuditEntry, Client, Counter, Credential, Factor, Letter, Quiet, Reminder, Text
+from idp.model import (
+    Account,
+    AccountState,
+    AuditEntry,
+    Client,
+    Counter,
+    Credential,
+    Factor,
+    Letter,
+    Quiet,
+    Reminder,
+    Text,
+)
 from idp.policies import credentials
 from idp.policies.inactivity import course
 from idp.settings import Settings, load
@@ -175,23 +187,26 @@ class House:
             "entitlements": frozenset({"billing", "service"}),
         }
         facts |= changes
-        facts.setdefault("username", self.name())
-        facts.setdefault("email", f"{facts['username']}@example.com")
+        facts.setdefault("username", self._sign_in_name())
+        facts.setdefault("email", _address_of(facts["username"]))
         account = invite.invite(self.world, invite.Person(**facts), "portal", "test")
         assert isinstance(account, Account), account
         (_, context) = self.letters(account, "invitation")[-1]
         return Person(self, username=account.username), context["code"]
 
     def customer(self, **changes: Any) -> Person:
-        """Someone enrolled, active and never signed in yet; ``credentials=()`` leaves out the secrets."""
+        """Someone enrolled, active and never signed in yet, with the secrets that policy knows.
+
+        ``secrets`` are those that the person has instead; ``credentials=()`` leaves them out.
+        """
         now = self.clock()
-        name = changes.pop("username", None) or self.name()
-        secrets_of = changes.pop("secrets", (Factor.PASSWORD, Factor.PIN, Factor.ANSWER))
+        name = changes.pop("username", None) or self._sign_in_name()
+        secrets_of = changes.pop("secrets", self._secrets())
         password = changes.pop("password", PASSWORD)
         account = Account(
             id=f"acc_{self.vault.token(20)}",
             username=name,
-            email=f"{name}@example.com",
+            email=_address_of(name),
             given_name="Maria",
             family_name="Rossi",
             state=AccountState.ACTIVE,
@@ -205,6 +220,16 @@ class House:
         with self.world.store.begin() as tx:
             tx.accounts.add(account, credentials.canonical_username(name))
         return Person(self, username=name, password=password)
+
+    def _sign_in_name(self) -> str:
+        """A name that the sign-in page takes: an email address where that is all that it takes."""
+        name = self.name()
+        return name if "username" in self.world.policy.sign_in.identify_by else _address_of(name)
+
+    def _secrets(self) -> tuple[Factor, ...]:
+        law = self.world.policy
+        on = {Factor.PASSWORD: True, Factor.PIN: law.pin.enabled, Factor.ANSWER: law.security_question.enabled}
+        return tuple(factor for factor in on if on[factor])
 
     def _credential(self, factor: Factor, now: datetime, password: str) -> Credential:
         typed = {Factor.PASSWORD: password, Factor.PIN: PIN, Factor.ANSWER: ANSWER}[factor]
@@ -259,7 +284,7 @@ class House:
 
     def code(self, person: Person) -> str:
         """The code in the last letter or message that brought one; digits that no letter brought where there was none."""
-        codes = ("recovery_code", "reactivation_code", "extra_code")
+        codes = ("recovery_code", "reactivation_code", "registration_code", "extra_code")
         sent = [one for one in self.letters(person.account) if one[0].template in codes]
         return str(sent[-1][1]["code"]) if sent else "0" * self.world.policy.recovery.code_length
 
@@ -305,6 +330,10 @@ class House:
 
     def userinfo(self, token: str) -> httpx.Response:
         return self.get("/userinfo", headers={"Authorization": f"Bearer {token}"})
+
+
+def _address_of(name: str) -> str:
+    return name if "@" in name else f"{name}@example.com"
 
 
 @contextmanager

@@ -58,8 +58,7 @@ class Member(Person):
 
 def invited(house: House, **changes: Any) -> tuple[Member, str]:
     """Someone invited, and the code of the letter."""
-    named = house.name()
-    person, code = house.invited(**{"username": sign_in_name(house, named), "email": f"{named}@example.com", **changes})
+    person, code = house.invited(**changes)
     person.close()
     return Member(house, username=person.username), code
 
@@ -71,10 +70,7 @@ def member(house: House, *, without: tuple[Factor, ...] = (), **changes: Any) ->
     """
     law, now = house.world.policy, house.clock()
     held = set(laws.secrets(law)) | ({Factor.ANSWER} if changes.pop("with_answer", False) else set())
-    named = changes.pop("username", None) or house.name()
     facts: dict[str, Any] = {
-        "username": sign_in_name(house, named),
-        "email": f"{named}@example.com",
         "secrets": tuple(factor for factor in Factor if factor in held - set(without)),
         "password": FIRST,
         "agreed": agreed(house),
@@ -89,11 +85,6 @@ def member(house: House, *, without: tuple[Factor, ...] = (), **changes: Any) ->
             tx.accounts.set_credential(someone.account.id, Credential(Factor.TOTP, sealed, now))
         someone.phone = Phone(key)
     return someone
-
-
-def sign_in_name(house: House, name: str) -> str:
-    """The name by which an account is known: the email address where nobody is asked for another."""
-    return name if "username" in house.world.policy.sign_in.identify_by else f"{name}@example.com"
 
 
 def agreed(house: House) -> tuple[Agreed, ...]:
