@@ -215,7 +215,7 @@ accounts.add_command(bounced)
 
 _act("block", Act.BLOCK, "Block USERNAME: sessions and tokens end at once.")
 _act("unblock", Act.UNBLOCK, "Let USERNAME in again.")
-_act("close", Act.CLOSE, "Close the account of USERNAME for ever.")
+_act("close", Act.CLOSE, "Close the account of USERNAME for ever; where its person has cancelled it, the data goes now.")
 
 
 def _world() -> World:

@@ -19,12 +19,9 @@ def samples(issuer: str, now: datetime) -> Samples:
     temporary = {**person, "password": "lusab-babad-gutih-tugad-mudor", "expires": soon, "link": sign_in}
     pin = {"name": "Maria", "pin": "482915"}
     code = {"name": "Maria", "code": "493027", "expires": soon}
+    told = {"name": "Maria", "at": now.isoformat(), "link": f"{issuer}/profile"}
     quiet = {**person, "last_used": (now - timedelta(days=90)).isoformat(), "link": sign_in}
     return {
-        "invitation": {
-            "": {**person, "link": f"{issuer}/invitation?code={_CODE}", "code": _CODE, "expires": later},
-        },
-        "enrolled": {"": person},
         "username_reminder": {"": {**person, "link": sign_in}},
         "temporary_password": {"": {**temporary, "username": None}, "with_username": temporary},
         "new_pin": {
@@ -38,30 +35,36 @@ def samples(issuer: str, now: datetime) -> Samples:
             for what in Changed
         },
         "frozen": {"": {"name": "Maria", "at": now.isoformat(), "link": sign_in}},
-        "suspension_reminder": {"": {**quiet, "ends": (now + timedelta(days=30)).isoformat()}, "open": {**quiet, "ends": None}},
-        "expiry_reminder": {"": {**quiet, "ends": (now + timedelta(days=30)).isoformat()}, "open": {**quiet, "ends": None}},
+        **dict.fromkeys(
+            ("suspension_reminder", "expiry_reminder"), {"": {**quiet, "ends": later}, "open": {**quiet, "ends": None}}
+        ),
         "reactivation_code": {"": code},
         "extra_code": {"": code},
-        "exported": {"": {"name": "Maria", "at": now.isoformat(), "link": f"{issuer}/profile"}},
-        "reactivated": {
-            by: {"name": "Maria", "by": by, "at": now.isoformat(), "link": f"{issuer}/profile"} for by in ("person", "staff")
-        },
+        "exported": {"": told},
+        "reactivated": {by: {**told, "by": by} for by in ("person", "staff")},
         "locked": {
             **{factor: {"name": "Maria", "factor": factor, "until": soon} for factor in ("password", "pin", "answer")},
             "for_good": {"name": "Maria", "factor": "password", "until": None},
         },
+        "token_reuse": {"": {"name": "Maria", "client": "Norda Portal"}},
+        **_of_coming_and_going(issuer, now),
+    }
+
+
+def _of_coming_and_going(issuer: str, now: datetime) -> Samples:
+    """Letters about coming in and cancelling."""
+    later, goes = ((now + timedelta(days=days)).isoformat() for days in (3, 14))
+    person, sign_in = {"name": "Maria", "username": "maria.rossi"}, f"{issuer}/sign-in"
+    told = {"name": "Maria", "at": now.isoformat(), "link": f"{issuer}/profile"}
+    return {
+        "invitation": {"": {**person, "link": f"{issuer}/invitation?code={_CODE}", "code": _CODE, "expires": later}},
+        "enrolled": {"": person},
         "registration_code": {"": {"code": "493027", "expires": later, "link": f"{issuer}/register/confirm"}},
         "already_registered": {
             "email": {**person, "taken": "email", "link": sign_in, "recover": f"{issuer}/recover"},
             "customer": {**person, "taken": "customer", "link": sign_in, "recover": None},
         },
-        "cancelled": {"": {**person, "at": now.isoformat(), "goes": (now + timedelta(days=14)).isoformat(), "link": sign_in}},
-        "kept": {
-            by: {"name": "Maria", "by": by, "at": now.isoformat(), "link": f"{issuer}/profile"} for by in ("person", "staff")
-        },
-        "service_cancelled": {
-            service: {"name": "Maria", "service": service, "at": now.isoformat(), "link": f"{issuer}/profile"}
-            for service in ("billing", "service")
-        },
-        "token_reuse": {"": {"name": "Maria", "client": "Norda Portal"}},
+        "cancelled": {"": {**person, "at": now.isoformat(), "goes": goes, "link": sign_in}},
+        "kept": {by: {**told, "by": by} for by in ("person", "staff")},
+        "service_cancelled": {service: {**told, "service": service} for service in ("billing", "service")},
     }

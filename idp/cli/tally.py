@@ -39,6 +39,8 @@ KINDS: Final = (
     Kind(Act.EXPIRE, "", "expirations", "inactivity.expire_after"),
     Kind(Act.PURGE, "expired", "purges: expired", "inactivity.purge_after"),
     Kind(Act.PURGE, "closed", "purges: closed", "retention.closed_accounts"),
+    Kind(Act.PURGE, "cancelled", "purges: cancelled", "leaving.grace"),
+    Kind(Act.PURGE, "never_confirmed", "purges: never confirmed", "registration.purge_unconfirmed_after"),
     Kind(Act.PURGE, "never_came", "purges: invited, never came", "registration.purge_unconfirmed_after"),
 )
 _BY_ACT: Final = {(kind.act, kind.of): kind for kind in KINDS}

@@ -1,15 +1,16 @@
 """What staff may do for a person: block, unblock, unlock, reactivate, keep, start a reset, close. They never learn a secret."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from idp.flows import confirming, keeping, strong, temporary, waking
+from idp.flows import confirming, erasing, keeping, strong, temporary, waking
 from idp.flows.keeping import By
 from idp.flows.world import World
 from idp.model import Account, AccountState, Changed, Factor, Source
 from idp.policies import lockout, proving, recovery
 from idp.policies.credentials import canonical_username
 from idp.policies.lifecycle import Standing, leaves_at, standing
+from idp.store import Transaction
 
 
 class Act(Enum):
@@ -38,23 +39,32 @@ def change_state(world: World, username: str, act: Act, actor: str) -> Account |
     """Block, unblock or close an account; its sessions and grants die with access. None where there is nothing to do."""
     now = world.clock()
     with world.store.begin() as tx:
-        account = tx.accounts.by_username(canonical_username(username))
+        known = tx.accounts.by_username(canonical_username(username))
+        account = tx.accounts.locked(known.id) if known is not None else None
         after = _LEADS.get((act, account.state)) if account is not None else None
         if account is None or after is None:
             return None
-        if act is Act.UNBLOCK and account.enrolled_at is None:
-            after = _before_enrolment(account)
-        tx.accounts.set_state(account.id, after, now)
-        if act is Act.UNBLOCK:
-            # Nobody could sign in meanwhile: the clock of inactivity begins anew.
-            tx.accounts.reactivated(account.id, now)
         world.record(tx, now, f"account.{act.name.lower()}", "done", account=account, actor=actor, before=account.state)
-        if act is not Act.UNBLOCK:
-            tx.accounts.sessions_valid_from(account.id, now)
-            tx.grants.revoke_account(account.id, now)
+        if account.state is AccountState.LEAVING:
+            # Its person has asked for that already: the data goes now, and not later than they were told.
+            erasing.erase(world, tx, account, now=now, actor=actor, why="cancelled")
+        else:
+            _turn(tx, account, act, after, now)
     if act is not Act.UNBLOCK:
         world.store.sessions.end_all(account.id)
     return account
+
+
+def _turn(tx: Transaction, account: Account, act: Act, after: AccountState, now: datetime) -> None:
+    """Put the account into its new state, and end what the state does not allow."""
+    if act is Act.UNBLOCK:
+        tx.accounts.set_state(account.id, after if account.enrolled_at is not None else _before_enrolment(account), now)
+        # Nobody could sign in meanwhile: the clock of inactivity begins anew.
+        tx.accounts.reactivated(account.id, now)
+        return
+    tx.accounts.set_state(account.id, after, now)
+    tx.accounts.sessions_valid_from(account.id, now)
+    tx.grants.revoke_account(account.id, now)
 
 
 def _before_enrolment(account: Account) -> AccountState:

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from idp.model import AccountState, Ask, Counter, Factor, Lost, Proof, Recovering
+from idp.model import AccountState, Ask, Counter, Factor, Lost, Proof, Quiet, Recovering
 from idp.policies.entry import next_step
 from idp.policies.policy import RecoveryMethod
 from idp.policies.steps import (
@@ -18,6 +18,7 @@ from idp.policies.steps import (
     EnrolSecondFactor,
     ExtraProof,
     GiveConsent,
+    KeepAccount,
     MailSent,
     Reactivate,
     ReactivateByCode,
@@ -32,6 +33,7 @@ PASSWORD, PIN, ANSWER, INVITATION = Factor.PASSWORD, Factor.PIN, Factor.ANSWER, 
 INVITED = account(state=AccountState.INVITED, credentials=(), enrolled_at=None, last_sign_in_at=None)
 QUESTIONS = ChooseQuestion(POLICY.security_question.questions, 3)
 CREATE = ChoosePassword("Maria.Rossi", 8, 128)
+LEAVING = account(state=AccountState.LEAVING, state_at=NOW - 10 * DAY)
 
 
 def having(*factors):
@@ -58,6 +60,20 @@ CASES = {
     "blocked": ((PASSWORD,), account(state=AccountState.BLOCKED), Refused(Refusal.BLOCKED)),
     "blocked, told to nobody without the password": ((), account(state=AccountState.BLOCKED), AskUsernameAndPassword()),
     "closed": ((PASSWORD, PIN), account(state=AccountState.CLOSED), Refused(Refusal.CLOSED)),
+    "cancelled, told to nobody without the password": ((), LEAVING, AskUsernameAndPassword()),
+    "cancelled: the rest is proved first": ((PASSWORD,), LEAVING, AskPin(6)),
+    "cancelled: to be kept?": ((PASSWORD, PIN), LEAVING, KeepAccount(NOW + 4 * DAY)),
+    "cancelled: the date that was told": (
+        (PASSWORD, PIN),
+        replace(LEAVING, quiet=Quiet(goes_at=NOW + MINUTE)),
+        KeepAccount(NOW + MINUTE),
+    ),
+    "cancelled: on the date it is over": ((PASSWORD, PIN), replace(LEAVING, quiet=Quiet(goes_at=NOW)), Refused(Refusal.CLOSED)),
+    "cancelled long after the last sign-in: not asleep": (
+        (PASSWORD, PIN),
+        replace(LEAVING, last_sign_in_at=NOW - 150 * DAY, created_at=NOW - 300 * DAY),
+        KeepAccount(NOW + 4 * DAY),
+    ),
     "expired": (
         (PASSWORD,),
         reminded(account(last_sign_in_at=NOW - 180 * DAY, created_at=NOW - 999 * DAY, enrolled_at=None)),
@@ -373,3 +389,10 @@ def test_what_was_proved_before_the_password_was_disabled_proves_nothing(proved_
     at = NOW - 5 * MINUTE + proved_at
     step = next_step(sign_in(PASSWORD, PIN, at=at), MARIA, POLICY, NOW, closed)
     assert isinstance(step, Done) is counts
+
+
+def test_whether_to_keep_a_cancelled_account_is_asked_before_anything_that_is_agreed_to():
+    rules = policy(consent={"terms": "accept", "terms_version": "2026-11", "purposes": {"news": "1"}})
+    assert next_step(sign_in(PASSWORD, PIN), LEAVING, rules, NOW) == KeepAccount(NOW + 4 * DAY)
+    kept = replace(LEAVING, state=AccountState.ACTIVE)
+    assert not isinstance(next_step(sign_in(PASSWORD, PIN), kept, rules, NOW), KeepAccount)

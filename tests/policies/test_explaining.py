@@ -193,6 +193,10 @@ def test_what_was_decided_is_not_left_to_the_clock():
     assert (closed.endings, closed.reminders) == ((), ())
     assert told(closed) == [(Event.PURGED, NOW + 29 * DAY, Rule("retention.closed_accounts", 30 * DAY))]
     assert closed.upkeep == (NOW + 29 * DAY, Due(Act.PURGE, NOW + 29 * DAY))
+    leaving = explain(quiet_for(300 * DAY, state=AccountState.LEAVING, state_at=NOW - DAY), (), POLICY, NOW)
+    assert (leaving.why.standing, leaving.why.at, leaving.ends) == (Standing.LEAVING, NOW - DAY, None)
+    assert told(leaving) == [(Event.PURGED, NOW + 13 * DAY, Rule("leaving.grace", 14 * DAY))]
+    assert leaving.upkeep == (NOW + 13 * DAY, Due(Act.PURGE, NOW + 13 * DAY))
     blocked = explain(quiet_for(300 * DAY, state=AccountState.BLOCKED), (), POLICY, NOW)
     assert (blocked.why.standing, blocked.why.at, blocked.coming, blocked.upkeep) == (Standing.BLOCKED, None, (), None)
 

@@ -15,6 +15,7 @@ from idp.policies.inactivity import (
     STILL_GOOD,
     Act,
     Due,
+    Since,
     counted_from,
     counts_from,
     course,
@@ -456,6 +457,19 @@ def test_those_who_never_came_and_those_closed_are_purged_a_time_after(state, da
     # An account of before states had a moment.
     bare = used(state=state, created_at=NOW - DAY, last_sign_in_at=None)
     assert due(bare, rules, NOW + (days - 1) * DAY) == Due(Act.PURGE, NOW + (days - 1) * DAY)
+
+
+@pytest.mark.parametrize("grace", [0, 1, 14, 90])
+def test_who_cancelled_is_purged_when_they_were_told_and_reminded_of_nothing(grace):
+    rules = policy(leaving={"grace": grace * DAY})
+    who = used(state=AccountState.LEAVING, state_at=NOW, quiet=Quiet(goes_at=NOW + 14 * DAY))
+    assert due(who, rules, NOW + 14 * DAY - TICK) is None
+    assert due(who, rules, NOW + 14 * DAY) == Due(Act.PURGE, NOW + 14 * DAY)
+    # What upkeep looks at is enough to find it.
+    assert watched_after(rules)[AccountState.LEAVING] <= 14 * DAY
+    kept = used(state=AccountState.ACTIVE, state_at=NOW + 13 * DAY, reactivated_at=NOW + 13 * DAY)
+    assert due(kept, rules, NOW + 14 * DAY) is None
+    assert counts_from(kept, rules.inactivity) == Since(NOW + 13 * DAY, "reactivated")
 
 
 def test_nothing_is_ever_due_about_those_whom_staff_blocked():

@@ -2,8 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from idp.model import AccountState
-from idp.policies.lifecycle import Standing, missing_pieces, standing
+from idp.model import AccountState, Quiet
+from idp.policies.lifecycle import Standing, leaves_at, missing_pieces, standing
 from tests.policies.values import ALL_THREE, DAY, NOW, POLICY, account, policy, reminded
 
 SECOND = timedelta(seconds=1)
@@ -36,11 +36,22 @@ def test_inactivity_counts_to_the_second(span, expected):
         (AccountState.INVITED, Standing.INVITED),
         (AccountState.BLOCKED, Standing.BLOCKED),
         (AccountState.CLOSED, Standing.CLOSED),
+        (AccountState.LEAVING, Standing.LEAVING),
+        (AccountState.PENDING, Standing.PENDING),
         (AccountState.ACTIVE, Standing.EXPIRED),
     ],
 )
 def test_what_was_decided_stands_before_what_is_derived(state, expected):
     assert standing(quiet_for(500 * DAY, state=state), POLICY, NOW) is expected
+
+
+def test_who_cancelled_has_until_the_date_that_was_told_whatever_the_grace_is_now():
+    told = account(state=AccountState.LEAVING, state_at=NOW, quiet=Quiet(goes_at=NOW + 5 * DAY))
+    for grace in (0, 1, 60):
+        assert leaves_at(told, policy(leaving={"grace": grace * DAY})) == NOW + 5 * DAY
+    untold = account(state=AccountState.LEAVING, state_at=NOW)
+    assert leaves_at(untold, policy(leaving={"grace": 2 * DAY})) == NOW + 2 * DAY
+    assert leaves_at(account(quiet=Quiet(goes_at=NOW)), POLICY) is None
 
 
 def test_reactivation_restarts_the_clock():

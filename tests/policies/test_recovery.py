@@ -73,6 +73,9 @@ STANDINGS = {
     "invited": (account(state=AccountState.INVITED), False),
     "blocked": (account(state=AccountState.BLOCKED), False),
     "closed": (account(state=AccountState.CLOSED), False),
+    "pending": (account(state=AccountState.PENDING), False),
+    "leaving": (account(state=AccountState.LEAVING, state_at=NOW - 13 * DAY), True),
+    "leaving, to be gone": (account(state=AccountState.LEAVING, state_at=NOW - 14 * DAY), False),
 }
 
 

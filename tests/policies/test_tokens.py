@@ -113,6 +113,24 @@ def test_token_scope(asked: str | None, resource: Resource | None, entitlements:
 
 
 @pytest.mark.parametrize(
+    ("scope", "resource", "entitlements", "left"),
+    [
+        ("bills itemised", BILLS, {"billing", "itemised"}, "bills itemised"),
+        ("bills itemised", BILLS, {"billing"}, "bills"),
+        ("bills itemised", BILLS, set(), None),
+        ("bills itemised", BILLS, {"other"}, None),
+        ("", BILLS, set(), ""),
+        ("openid profile", None, set(), "openid profile"),
+    ],
+)
+def test_a_token_is_worth_no_more_than_the_entitlements_that_are_left(
+    scope: str, resource: Resource | None, entitlements: set[str], left: str | None
+):
+    found = tokens.still_entitled(scope.split(), resource, frozenset(entitlements))
+    assert found == (None if left is None else tuple(left.split()))
+
+
+@pytest.mark.parametrize(
     ("grant", "account", "now", "good"),
     [
         ({}, {}, NOW, True),
@@ -121,6 +139,8 @@ def test_token_scope(asked: str | None, resource: Resource | None, entitlements:
         ({}, {}, NOW + DAY - SECOND, True),
         ({}, {"state": AccountState.BLOCKED}, NOW, False),
         ({}, {"state": AccountState.INVITED}, NOW, False),
+        ({}, {"state": AccountState.PENDING}, NOW, False),
+        ({}, {"state": AccountState.LEAVING, "state_at": NOW}, NOW, False),
         ({}, {"last_sign_in_at": NOW - 130 * DAY, "enrolled_at": None, "created_at": NOW - 200 * DAY}, NOW, False),
         ({}, {"sessions_valid_from": NOW + SECOND}, NOW, False),
         ({}, {"sessions_valid_from": NOW}, NOW, True),

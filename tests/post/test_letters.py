@@ -33,6 +33,8 @@ CONTEXT = {
     "ends": (NOW + timedelta(days=30)).isoformat(),
     "last_used": (NOW - timedelta(days=90)).isoformat(),
     "by": "person",
+    "goes": (NOW + timedelta(days=14)).isoformat(),
+    "service": "billing",
     "zone": "Europe/Rome",
 }
 LETTERS = Letters(Words())
@@ -50,6 +52,9 @@ SECRETS = {
         "expiry_reminder",
         "reactivated",
         "exported",
+        "cancelled",
+        "kept",
+        "service_cancelled",
     },
     "code": {"invitation", "recovery_code", "confirm_address", "reactivation_code", "extra_code"},
     "password": {"temporary_password"},
@@ -219,6 +224,12 @@ def test_what_was_changed_is_named_in_subject_text_and_message(locale: str) -> N
     assert len(subjects) == len(CHANGES)
 
 
+@pytest.mark.parametrize(("service", "named", "nominato"), [("billing", "Bills", "Bollette"), ("tv", "tv", "tv")])
+def test_a_service_is_named_as_pages_name_it(service: str, named: str, nominato: str) -> None:
+    assert told("service_cancelled", service=service).subject == f"You have cancelled: {named}"
+    assert told("service_cancelled", "it", service=service).subject == f"Ha disdetto: {nominato}"
+
+
 @pytest.mark.parametrize("locale", ["en", "it"])
 @pytest.mark.parametrize("template", sorted(TEXTED))
 def test_a_text_message_is_one_line_of_plain_characters(template: str, locale: str) -> None:
@@ -233,6 +244,7 @@ def test_a_text_message_is_one_line_of_plain_characters(template: str, locale: s
 
 def test_only_some_letters_are_text_messages() -> None:
     assert sorted(TEXTED) == [
+        "cancelled",
         "changed",
         "confirm_address",
         "extra_code",

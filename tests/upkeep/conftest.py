@@ -40,6 +40,9 @@ DUE = {
     "purge": (211, AccountState.ACTIVE, ["account.purged"]),
     "closed": (31, AccountState.CLOSED, ["account.purged"]),
     "invited": (31, AccountState.INVITED, ["account.purged"]),
+    "cancelled": (15, AccountState.LEAVING, ["account.purged"]),
+    "leaving": (13, AccountState.LEAVING, []),
+    "pending": (31, AccountState.PENDING, ["account.purged"]),
     "quiet": (60, AccountState.ACTIVE, []),
     "blocked": (300, AccountState.BLOCKED, []),
 }

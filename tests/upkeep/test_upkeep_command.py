@@ -10,6 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from idp.cli import idp
+from idp.cli.tally import KINDS
+from idp.flows.upkeep import _GONE_FOR
+from idp.policies.inactivity import Act
 from tests.upkeep.conftest import DAY, DUE, PATIENCE, Crowd
 
 ALL = tuple(DUE)
@@ -18,7 +21,7 @@ _NAMES = {
     "remind": {"suspension": "reminder.asked suspension", "expiry": "reminder.asked expiry"},
     "suspend": {"": "account.suspended"},
     "expire": {"": "account.expired"},
-    "purge": dict.fromkeys(("expired", "closed", "never_came"), "account.purged"),
+    "purge": dict.fromkeys(("expired", "closed", "cancelled", "never_confirmed", "never_came"), "account.purged"),
 }
 
 
@@ -90,6 +93,10 @@ def test_retention_is_foretold_by_kind_and_rule(crowd: Crowd) -> None:
     assert not any(one["count"] for one in document(crowd, "--dry-run")["retention"])
 
 
+def test_every_reason_for_which_data_goes_is_told_with_its_rule() -> None:
+    assert sorted(_GONE_FOR.values()) == sorted(kind.of for kind in KINDS if kind.act is Act.PURGE)
+
+
 def _account(crowd: Crowd, account_id: str) -> Any:
     account = crowd.account(account_id)
     assert account is not None
@@ -103,6 +110,7 @@ def test_each_row_names_the_rule_and_its_value_and_each_account(crowd: Crowd) ->
         "inactivity.suspend_after = 120d",
         "inactivity.suspend_reminders = 30d, 14d, 3d",
         "retention.closed_accounts = 30d",
+        "leaving.grace = 14d",
         "registration.purge_unconfirmed_after = 30d",
         "retention.audit = ",
     ):
