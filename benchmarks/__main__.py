@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import letters, sweep, unhashed
+from benchmarks import joining, letters, sweep, unhashed
 from benchmarks.client import Client, basic, sign_in
 from benchmarks.people import WHO, seed
 from benchmarks.processes import Server, configuration, free_port, serving
@@ -32,6 +32,7 @@ TARGETS = {
     "refresh with rotation": 5.0,
 }
 SIGN_IN_TARGET_MS = 6.0
+REGISTRATION_TARGET_MS = 15.0
 MEMORY_TARGET_MB = 120
 START_TARGET_S = 2.0
 
@@ -73,11 +74,13 @@ def _round(server: Server, operation: Operation, count: int) -> tuple[float, flo
 
 
 @contextmanager
-def product(module: str, vault_of: Callable[..., Vault], queued: int = 0) -> Iterator[tuple[Server, dict[str, str]]]:
-    """The product on SQLite with one worker, and so many letters in the outbox."""
+def product(
+    module: str, vault_of: Callable[..., Vault], queued: int = 0, profile: str = "my-account"
+) -> Iterator[tuple[Server, dict[str, str]]]:
+    """The product under a profile, on SQLite with one worker, and so many letters in the outbox."""
     with tempfile.TemporaryDirectory(prefix="idp-bench-") as name:
         port, folder = free_port(), Path(name)
-        environ = configuration(folder, port)
+        environ = configuration(folder, port) | {"IDP_PROFILE": profile}
         _es256(folder / "config" / "clients.toml")
         seed(folder, environ, vault_of)
         if queued:
@@ -162,6 +165,10 @@ def run(console: Console) -> None:
             with product("benchmarks.unhashed", unhashed.make_vault, letters.QUEUE) as (full, there):
                 bare = Yardstick(server, whole(server, environ), 40)
                 add(f"… with {letters.QUEUE} letters queued (times: of none)", "1", bare.measured(full, whole(full, there), 40))
+        with product("benchmarks.unhashed", unhashed.make_vault, profile=joining.PROFILE) as (server, environ):
+            target = f"≤ {REGISTRATION_TARGET_MS * 1000:.0f} µs"
+            operation = joining.Joining(server.port, environ)
+            add("registration, 4 requests, without hashing", target, yardstick.measured(server, operation, 40))
     console.print(table)
     console.print(f"resident memory of the worker: {memory:.0f} MB (target {MEMORY_TARGET_MB})")
     console.print(f"first answer after start: {start:.2f} s (target {START_TARGET_S})")

@@ -104,7 +104,8 @@ def configuration(folder: Path, port: int) -> dict[str, str]:
     target = folder / "config"
     if not target.exists():
         shutil.copytree("config", target)
-        _lift_limits(target / "policies" / "my-account.toml")
+        for policy in (target / "policies").glob("*.toml"):
+            _lift_limits(policy)
     return {
         "IDP_CONFIG": str(target),
         "IDP_ISSUER": f"http://localhost:{port}",
