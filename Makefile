@@ -8,8 +8,8 @@ INSTALLED := .venv/.installed
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(INSTALLED) ## Start the product, a portal, two backends and an inbox with sample people on this machine
-	@$(BIN)/python -m idp demo
+demo: $(INSTALLED) ## Start the product, a portal, two backends and an inbox with sample people (PROFILE=self-serve: another policy)
+	@$(BIN)/python -m idp demo $(if $(PROFILE),--profile $(PROFILE))
 
 test: check ## Run every test, on real servers and a real browser; installs what it needs and says what it can't
 	@$(BIN)/python -m tests.prepare

@@ -20,18 +20,13 @@ from typing import Any, Final, NoReturn
 import click
 
 from idp.app.composition import make_world
-from idp.cli.demo_people import ANSWER, PASSWORD, PIN, People, thrifty
+from idp.cli.demo_guide import guide
+from idp.cli.demo_people import People, thrifty
 from idp.settings import load
 
 _NAMES: Final = ("identity", "portal", "billing", "service", "inbox", "smtp", "metrics")
-_PLACES: Final = (
-    ("portal", "sign in, see a bill and a fault, sign out"),
-    ("inbox", "every mail and text message of the demo"),
-    ("identity", "the product: sign-in pages, tokens, keys"),
-    ("billing", "a backend: accepts tokens made for billing"),
-    ("service", "a backend: accepts tokens made for service"),
-)
 _SHIPPED: Final = 8080
+CUSTOMERS: Final = Path(__file__).parents[2] / "examples" / "customers.csv"
 _PATIENCE: Final = 30
 _GRACE: Final = 10
 _LAST: Final = 65535 - len(_NAMES) + 1
@@ -54,10 +49,14 @@ Child = subprocess.Popen[bytes]
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Configuration to start from.",
 )
-def demo(port: int, config: Path) -> None:
+@click.option(
+    "--profile", envvar="IDP_DEMO_PROFILE", help="Policy to show, of those in config/policies; else that of settings.toml."
+)
+def demo(port: int, config: Path, profile: str | None) -> None:
     """Start everything on this machine, with sample people."""
     if find_spec("examples") is None or find_spec("aiosmtpd") is None:
         raise click.ClickException("The demo runs in a checkout of the repository: make demo")
+    _refuse_unknown(config, profile)
     _refuse_taken(port)
     # Whatever proxy this machine has, it is not for talking to itself.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"  # noqa: TID251 - set for the examples' HTTP client
@@ -65,14 +64,15 @@ def demo(port: int, config: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: stop.set())
     with tempfile.TemporaryDirectory(prefix="idp-demo-") as name, _caretaker(Path(name)) as watch:
-        _run(Path(name), _configure(Path(name), config, port), port, stop, watch)
+        _run(Path(name), _configure(Path(name), config, port, profile), port, stop, watch)
     click.secho("Stopped; nothing is left behind.", dim=True)
 
 
 def _run(folder: Path, environ: Mapping[str, str], port: int, stop: threading.Event, watch: Callable[[int], None]) -> None:
     """Start everything in the order in which each needs the other, say so, and wait."""
     click.secho("Starting, with a new database and sample people …", dim=True)
-    world = make_world(load(folder / "config", environ))
+    settings = load(folder / "config", environ)
+    world = make_world(settings)
     world.store.upgrade()
     # Ended in the other order: whoever carries letters to the inbox goes before the inbox does.
     with contextlib.ExitStack() as running, _children() as children:
@@ -84,16 +84,30 @@ def _run(folder: Path, environ: Mapping[str, str], port: int, stop: threading.Ev
         # It needs the schema and no people: they move in while it starts.
         start("serve")
         running.enter_context(_neighbours(port, environ))
-        People(thrifty(world, load(folder / "config", environ))).move_in()
+        people = People(thrifty(world, settings))
+        people.bring_in(CUSTOMERS)
+        people.move_in()
         world.store.close()
         # Not before everybody moved in: it would carry letters out that belong to the past.
         start("worker")
         _await(port, children, stop)
         if not stop.is_set():
-            _tell(port)
+            for line in guide(settings.policy, people.all, CUSTOMERS, _addresses(port)):
+                click.echo(line)
+            sys.stdout.flush()
         while not stop.wait(0.3):
             if any(child.poll() is not None for child in children):
                 raise click.ClickException("A part of the demo ended by itself; its last words are above.")
+
+
+def _refuse_unknown(config: Path, profile: str | None) -> None:
+    known = sorted(path.stem for path in (config / "policies").glob("*.toml"))
+    if profile and profile not in known:
+        raise click.ClickException(f"There is no profile {profile}. Choose one of: {', '.join(known)}.")
+
+
+def _addresses(port: int) -> Mapping[str, str]:
+    return {name: f"http://localhost:{port + number}" for number, name in enumerate(_NAMES)}
 
 
 def _refuse_taken(port: int) -> None:
@@ -117,7 +131,7 @@ def _refuse_taken(port: int) -> None:
             raise click.ClickException(f"{said}: port {numbers}. {remedy}")
 
 
-def _configure(folder: Path, config: Path, port: int) -> Mapping[str, str]:
+def _configure(folder: Path, config: Path, port: int, profile: str | None) -> Mapping[str, str]:
     """Copy the shipped configuration with its addresses moved, and make every secret anew."""
     target = folder / "config"
     shutil.copytree(config, target)
@@ -128,7 +142,7 @@ def _configure(folder: Path, config: Path, port: int) -> Mapping[str, str]:
         for number in range(len(_NAMES)):
             text = text.replace(f"localhost:{{{number}}}", f"localhost:{port + number}")
         (target / name).write_text(text, "utf-8")
-    address = {name.upper(): f"http://localhost:{port + number}" for number, name in enumerate(_NAMES)}
+    address = {name.upper(): where for name, where in _addresses(port).items()}
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("IDP_")},  # noqa: TID251 - handed down
         # Whatever a part of the demo writes is in the folder that goes at the end.
@@ -145,6 +159,7 @@ def _configure(folder: Path, config: Path, port: int) -> Mapping[str, str]:
         "IDP_LOG_LEVEL": "error",
         "IDP_LOG_FORMAT": "console",
         "IDP_ISSUER": address["IDENTITY"],
+        **({"IDP_PROFILE": profile} if profile else {}),
         **{f"{name}_URL": address[name] for name in ("PORTAL", "BILLING", "SERVICE", "INBOX")},
         **{f"{name}_CLIENT_SECRET": secrets.token_hex(32) for name in ("PORTAL", "BILLING", "SERVICE")},
     }
@@ -271,21 +286,3 @@ def _await(port: int, children: list[Child], stop: threading.Event) -> None:
         stop.wait(0.1)
     if not stop.is_set():
         raise click.ClickException(f"The identity service was not ready within {_PATIENCE} seconds.")
-
-
-def _tell(port: int) -> None:
-    """Where everything is and who lives here, in 80 columns; addresses as plain text, for terminals that make links of them."""
-    where = {name: f"http://localhost:{port + number}" for number, name in enumerate(_NAMES)}
-    click.echo("\nThe demo is running. Start here:\n")
-    click.secho(f"    {where['portal']}\n", bold=True)
-    for name, what in _PLACES:
-        click.echo(f"  {name:<9} {where[name]}  {what}")
-    click.echo(f"  {'metrics':<9} {where['metrics']}/metrics\n")
-    click.echo("Everybody has the same secrets:\n")
-    for name, secret in (("password", PASSWORD), ("PIN", PIN), ("first school", ANSWER)):
-        click.echo(f"  {name:<13} {click.style(secret, bold=True)}")
-    click.echo(f"\n  {'username':<9} {'stands':<17} what you will see")
-    for person in People.ALL:
-        click.echo(f"  {click.style(f'{person.username:<9}', bold=True)} {person.stands:<17} {person.shows}")
-    click.secho("\nCtrl-C stops everything and leaves nothing behind.\n", dim=True)
-    sys.stdout.flush()

@@ -1,27 +1,44 @@
 """The demo's people, one in every state of life, made by the product's own flows with the clock turned back."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import ClassVar
+from pathlib import Path
 
-from idp.flows import assist, enrol, invite, reminding, sign_in, upkeep
-from idp.flows.assist import Act
+import pyotp
+
+from idp.cli.demo_cast import Sample, cast
+from idp.cli.value_file import ValueFile
+from idp.flows import acting, agree, assist, customers, enrol, invite, reminding, second_factor, sign_in, upkeep
+from idp.flows.customers import Brought
 from idp.flows.facts import Looked, Visit, look
 from idp.flows.invite import Person
 from idp.flows.world import World
-from idp.model import Account, Ask, Source
+from idp.model import Account, Ask, Factor, Role, Source
+from idp.policies.agreeing import TERMS
 from idp.policies.inactivity import next_due
+from idp.policies.steps import (
+    AcceptTerms,
+    AnswerPurposes,
+    ChoosePassword,
+    ChooseQuestion,
+    CreatePin,
+    Done,
+    EnrolSecondFactor,
+    Step,
+)
 from idp.settings import Settings
 from idp.vault import Hasher, HashPool, Vault
 
-PASSWORD = "quiet harbour lantern"  # noqa: S105 - told to everyone
+# Sound under every profile: long, with letters and digits.
+PASSWORD = "quiet harbour lantern 27"  # noqa: S105 - told to everyone
 PIN = "190476"
 ANSWER = "Greenfield"
+# What everybody's authenticator app is given, where there must be one.
+APP_KEY = "NORDADEMONORDADEMONORDADEMONORDA"
 PORTAL = "portal"
 _BROWSER = "the demo's own browser"
 _OF_THE_PAST = {"enrolled", *reminding.TEMPLATES.values()}
-_PIECES = ("password", "PIN", "question")
 
 
 class SharedHashes(Hasher):
@@ -49,64 +66,37 @@ def thrifty(world: World, settings: Settings) -> World:
     return replace(world, vault=Vault(settings.secrets.master_key, hasher, HashPool(1, 1)))
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One person: how long ago they last came, what is left to do, and what was done to them since."""
-
-    username: str
-    name: str
-    stands: str
-    shows: str
-    days_ago: int = 1
-    pieces: int = len(_PIECES)
-    language: str = "en"
-    mobile: str | None = None
-    entitlements: frozenset[str] = frozenset({"billing", "service"})
-    wrong_passwords: int = 0
-    wrong_pins: int = 0
-    act: Act | None = None
-
-
 class People:
-    """The demo's people and how they move in."""
-
-    ALL: ClassVar[tuple[Sample, ...]] = (
-        Sample("maria", "Maria Rossi", "active", "password, PIN, then her bill and her fault", mobile="+447700900123"),
-        Sample(
-            "john",
-            "John Smith",
-            "active",
-            "may use billing only: the portal shows no fault",
-            entitlements=frozenset({"billing"}),
-        ),
-        Sample("anna", "Anna Keller", "invited", "follow the link in her letter: see the inbox", days_ago=0, pieces=0),
-        Sample("luca", "Luca Conti", "invited", "the same in Italian", days_ago=0, pieces=0, language="it"),
-        Sample("hugo", "Hugo Half", "half enrolled", "chose a password, then left: creates his PIN", pieces=1),
-        Sample("sofia", "Sofia Soon", "active", "115 days away, reminded twice: as usual", days_ago=115),
-        Sample("sven", "Sven Sleeper", "suspended", "after the PIN, his answer wakes his access", days_ago=130),
-        Sample("elsa", "Elsa Ended", "expired", "told after the password: only staff can help", days_ago=200),
-        Sample(
-            "lena", "Lena Locked", "password locked", "the words of a wrong password; a letter tells her", wrong_passwords=5
-        ),
-        Sample("paul", "Paul Pin", "PIN locked", "after the password, that his PIN is locked", wrong_pins=5),
-        Sample("bea", "Bea Blocked", "blocked by staff", "told so after the password", act=Act.BLOCK),
-        Sample("carl", "Carl Closed", "closed", "told so after the password", act=Act.CLOSE),
-    )
+    """The demo's people and how they move in; ``all`` of them are those that the policy gives something to show."""
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.all = cast(world.policy)
 
     def move_in(self) -> None:
         """Make everyone, letters about the past left out."""
-        for sample in self.ALL:
+        for sample in self.all:
             self._one(sample)
 
+    def bring_in(self, file: Path) -> None:
+        """Bring in the operator's records of customers who may register, where the policy holds them against any."""
+        if not self.world.policy.registration.match_customer:
+            return
+        source = ValueFile(file, customers.FIELDS, customers.NEEDED)
+        with file.open("rb") as opened:
+            for told in customers.bring_in(self.world, source.records(opened), customers.Rules(faulty=0), "demo"):
+                if isinstance(told, Brought) and told.refused:
+                    raise ValueError(f"{file} cannot be brought in: {told.refused}")
+
     def _one(self, sample: Sample) -> None:
-        past = self._past(timedelta(days=sample.days_ago))
+        past = self._at(self.world.clock() - sample.away)
         given, _, family = sample.name.partition(" ")
+        address = f"{sample.username}@example.com"
+        # Where nobody chooses a username, the address is it.
+        named = "username" in self.world.policy.sign_in.identify_by
         person = Person(
-            sample.username,
-            f"{sample.username}@example.com",
+            sample.username if named else address,
+            address,
             given,
             family,
             mobile=sample.mobile,
@@ -115,20 +105,19 @@ class People:
             entitlements=sample.entitlements,
         )
         account = invite.invite(past, person, PORTAL, "demo")
-        if not isinstance(account, Account) or sample.pieces == 0:
+        if not isinstance(account, Account) or sample.steps == 0:
             return
-        self._enrol(past, self._code(past), sample.pieces)
+        whole = self._enrol(past, self._code(past), sample.steps)
+        for organisation in sample.organisations:
+            acting.grant(self.world, person.username, Role.ON_BEHALF, "demo", organisation=organisation)
         for _ in range(sample.wrong_passwords):
-            self._wrong_password(sample.username)
+            self._wrong_password(person.username)
         for _ in range(sample.wrong_pins):
-            self._wrong_pin(sample.username)
-        if sample.pieces == len(_PIECES):
+            self._wrong_pin(person.username)
+        if whole:
             self._keep_up(past.clock(), account.id)
         if sample.act is not None:
-            assist.change_state(self.world, sample.username, sample.act, "demo")
-
-    def _past(self, ago: timedelta) -> World:
-        return self._at(self.world.clock() - ago)
+            assist.change_state(self.world, person.username, sample.act, "demo")
 
     def _at(self, then: datetime) -> World:
         return replace(self.world, clock=lambda: then)
@@ -157,18 +146,48 @@ class People:
                     return code
         raise LookupError("no invitation in the outbox")
 
-    def _enrol(self, past: World, code: str, pieces: int) -> None:
-        looked = invite.accept(past, Visit("", _BROWSER, Source()), code)
-        choices: tuple[Callable[[Looked], object], ...] = (
-            lambda looked: enrol.choose_password(past, looked, PASSWORD),
-            lambda looked: enrol.choose_pin(past, looked, PIN),
-            lambda looked: enrol.choose_question(past, looked, "first_school", ANSWER),
-        )
-        for choose in choices[:pieces]:
-            looked = _still(choose(_still(looked)))
-        if looked is not None and pieces == len(choices):
-            sign_in.finish(past, looked)
-            self._drop_letters(past)
+    def _enrol(self, past: World, code: str, most: int | None) -> bool:
+        """Go through the first sign-in, step by step, or as many steps of it as are told; whether it came to its end."""
+        looked, taken = _still(invite.accept(past, Visit("", _BROWSER, Source()), code)), 0
+        while not isinstance(looked.step, Done) and taken != most:
+            looked, taken = _still(self._take(past, looked, looked.step)), taken + 1
+        if not isinstance(looked.step, Done):
+            return False
+        sign_in.finish(past, looked)
+        self._drop_letters(past)
+        return True
+
+    def _take(self, past: World, looked: Looked, step: Step) -> object:
+        taken: object = step
+        match step:
+            case ChoosePassword():
+                taken = enrol.choose_password(past, looked, PASSWORD)
+            case CreatePin():
+                taken = enrol.choose_pin(past, looked, PIN)
+            case ChooseQuestion():
+                taken = enrol.choose_question(past, looked, "first_school", ANSWER)
+            case EnrolSecondFactor():
+                taken = self._set_up_app(past, looked)
+            case AcceptTerms():
+                taken = agree.accept(past, looked, self._mark(past, [TERMS]))
+            case AnswerPurposes(purposes):
+                taken = agree.answer(past, looked, self._mark(past, purposes), dict.fromkeys(purposes, False))
+        return taken
+
+    def _mark(self, past: World, names: Iterable[str]) -> str:
+        return agree.mark(agree.texts(past, names), past.languages[0])
+
+    def _set_up_app(self, past: World, looked: Looked) -> object:
+        """Set up an app as everybody does, then give it the key that all of the demo's people share."""
+        key = second_factor.key(past, looked) or ""
+        made = second_factor.enrol_app(past, looked, pyotp.TOTP(key).at(past.clock()))
+        account = made.looked.account if isinstance(made, second_factor.Enrolled) else None
+        held = account.credential(Factor.TOTP) if account is not None else None
+        if account is None or held is None or not isinstance(made, second_factor.Enrolled):
+            return made
+        with past.store.begin() as tx:
+            tx.accounts.set_credential(account.id, replace(held, hash=past.vault.seal(APP_KEY.encode()).decode()))
+        return made.looked
 
     def _drop_letters(self, past: World) -> None:
         """Mark letters about the past as sent, and reminders as accepted: none of them comes to the inbox."""

@@ -84,9 +84,9 @@ class Demo:
 
 
 @contextmanager
-def running_demo(folder: Path) -> Iterator[Demo]:
+def running_demo(folder: Path, *how: str) -> Iterator[Demo]:
     """The demo, ready; stopped at the end if it still runs."""
-    with started_demo(folder) as demo:
+    with started_demo(folder, *how) as demo:
         assert demo.process.stdout is not None
         for line in demo.process.stdout:
             demo.said += line
@@ -101,13 +101,13 @@ def running_demo(folder: Path) -> Iterator[Demo]:
 
 
 @contextmanager
-def started_demo(folder: Path) -> Iterator[Demo]:
+def started_demo(folder: Path, *how: str) -> Iterator[Demo]:
     """The demo, perhaps not ready yet."""
     port, mark = seven_ports(), secrets.token_hex(8)
     temporary = folder / "tmp"
     temporary.mkdir(parents=True)
     process = subprocess.Popen(
-        [sys.executable, "-m", "idp", "demo", "--port", str(port)],
+        [sys.executable, "-m", "idp", "demo", "--port", str(port), *how],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(temporary), _MARK: mark, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
