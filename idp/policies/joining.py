@@ -72,7 +72,8 @@ class Leaving:
     enabled: bool = rule(True, "Whether My Profile offers to cancel single services, or everything.")
     grace: timedelta = rule(
         14 * DAYS,
-        "Time in which who cancelled everything can take it back by signing in; then the data goes. 0d: at once.",
+        "Time in which who cancelled everything can take it back by signing in; then the data goes, on the date that was told. "
+        "0d: at once.",
         floor=0 * DAYS,
         ceiling=90 * DAYS,
     )

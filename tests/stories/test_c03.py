@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from idp.cli import idp
 from idp.flows import upkeep
 from idp.language import format_instant
-from idp.model import AccountState, Factor
+from idp.model import AccountState, Capacity, Factor, Role
 from idp.policies.credentials import canonical_username
 from tests.harness import CONFIG, House, open_house
 from tests.leaving import ALL, FORM, cancel, cancelled, is_there, upkept
@@ -99,6 +99,18 @@ def test_c03_a_service_cancelled_is_worth_nothing_in_any_token_and_the_rest_stay
     assert entry.facts["service"] == "billing"
 
 
+def test_c03_a_token_for_a_service_cancelled_does_not_name_the_account_behind_it(consumer: House) -> None:
+    number = "IT-4711-0815-ZX"
+    acting = Capacity("c1", Role.CONSUMER, "", consumer.vault.seal(number.encode()))
+    person = member(consumer, capacities=(acting,))
+    tokens = person.tokens()
+    assert consumer.introspect(tokens["access_token"])["account_number"] == number
+    cancel(person, "billing")
+    found = consumer.introspect(consumer.refresh(tokens["refresh_token"], resource=BILLING).json()["access_token"])
+    assert (found["active"], found["scope"], found["capacity"]) == (True, "", "consumer")
+    assert "account_number" not in found
+
+
 def test_c03_a_new_sign_in_at_a_portal_gets_nothing_of_a_service_cancelled(consumer: House) -> None:
     person = member(consumer)
     person.sign_in()
@@ -151,6 +163,16 @@ def _nothing_opens(house: House, person: Person, tokens: dict[str, Any]) -> None
     assert house.userinfo(tokens["access_token"]).status_code == 401
     silent = person.ask(prompt="none")
     assert silent.answer["error"] == "login_required"
+
+
+def test_c03_a_text_message_tells_it_too_where_there_is_a_number(new_house: Callable[..., House]) -> None:
+    house = new_house(environ={**ENVIRON, "IDP_SMS_URL": "http://127.0.0.1:9/sms"})
+    person = member(house, mobile=NUMBER)
+    goes_at = cancelled(house, person)
+    with house.world.store.begin() as tx:
+        waiting = tx.outbox.claim(house.clock(), timedelta(0), 100)
+    ((letter, body),) = [one for one in waiting if (one[0].template, one[0].channel) == ("cancelled", "sms")]
+    assert (letter.to, house.vault.open_json(body)["goes"]) == (NUMBER, goes_at.isoformat())
 
 
 def test_c03_a_code_on_its_way_when_everything_is_cancelled_gives_no_token(consumer: House) -> None:

@@ -214,9 +214,14 @@ def _signed(world: World, keys: KeyRing, client: Client, decided: _Decided, now:
 
 
 def _account_number(world: World, decided: _Decided) -> dict[str, str]:
-    """The billing account number, unsealed for a backend whose tokens name it, and for no other."""
+    """The billing account number, unsealed for a backend whose tokens name it, and for no other.
+
+    Nor where the token gives nothing there: the person may use that backend no more.
+    """
     resource, capacity = decided.draft.resource, capacities.held(decided.account, decided.grant.capacity)
-    if resource is None or not resource.account_number or capacity is None or not capacity.reference:
+    if resource is None or not resource.account_number or not decided.draft.scope:
+        return {}
+    if capacity is None or not capacity.reference:
         return {}
     return {"account_number": world.vault.open(capacity.reference).decode()}
 
