@@ -241,6 +241,8 @@ class Person:
             "ReplacePin": {"pin": self.new_pin, "pin_again": self.new_pin},
             "AnswerToRecover": {"answer": self.answer},
         }
+        if page.step == "ConfirmRegistration":
+            return {"code": self.house.code(self)}
         if page.step in ("EnterCode", "ResetByCode"):
             return {"code": self.house.code(self), **(answers["ReplacePassword"] if page.step == "ResetByCode" else {})}
         if page.step in ("ReactivateByCode", "ExtraProofByCode"):

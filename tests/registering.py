@@ -7,8 +7,10 @@ from idp.model import Account, Customer
 from idp.policies.credentials import canonical_username
 from tests.alarms import letters_to
 from tests.harness import House
-from tests.people import PASSWORD, Page, Person
+from tests.people import NEW_PASSWORD, PASSWORD, Page, Person
 
+# Good under every profile.
+CHOSEN, OTHER = f"{PASSWORD} 7", f"{NEW_PASSWORD} 8"
 KINDS = ("sqlite", "postgresql+redis")
 NUMBER = "+447700900123"
 MARIA = Customer("0012345678", "C77", "dangelo", frozenset({NUMBER, "+442079460018"}), "Maria", "D'Angelo")
@@ -39,8 +41,8 @@ def records(house: House, *customers: Customer) -> None:
 
 def registered(person: Person, page: Page | None = None, **fields: Any) -> Page:
     """Fill in the form and send it: where that leads."""
-    person.password = fields.get("password", PASSWORD)
-    secrets = {"password": PASSWORD, "password_again": fields.get("password", PASSWORD)}
+    person.password = fields.get("password", CHOSEN)
+    secrets = {"password": CHOSEN, "password_again": person.password}
     return person.fill(page or person.open("/register"), **{**secrets, **fields})
 
 

@@ -15,7 +15,8 @@ from idp.policies.registration import Claimed
 from idp.store import Taken, Transaction
 from idp.vault import Busy
 
-_TRIES: Final = 5
+# Of many who want one name at once one goes on at each try.
+_TRIES: Final = 50
 # An address may be shared, and so may a customer; each of the first few owners is told.
 _MOST_OWNERS: Final = 5
 
