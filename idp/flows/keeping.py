@@ -149,9 +149,10 @@ def cut(world: World, tx: Transaction, account: Account, *, now: datetime, by: B
 
 
 def recall(tx: Transaction, account: Account) -> Account:
-    """What was sent to recover by works no more: who read it before the change, or at an address replaced, has nothing."""
+    """What was sent to prove or recover by is dead: who read it before the change, or at an address replaced, has nothing."""
     tx.accounts.drop_credential(account.id, Factor.TEMPORARY)
-    tx.one_time_codes.drop(account.id, Purpose.RECOVERY)
+    for purpose in (Purpose.RECOVERY, Purpose.EXTRA):
+        tx.one_time_codes.drop(account.id, purpose)
     kept = tuple(held for held in account.credentials if held.factor is not Factor.TEMPORARY)
     return replace(account, credentials=kept)
 

@@ -40,15 +40,17 @@ def send(world: World, looked: Looked, purpose: Purpose, channel: str) -> Result
         return looked
     with world.store.begin() as tx:
         account = tx.accounts.locked(looked.account.id)
-        if account is None:
-            return None
+        to = None if account is None else account.mobile if channel == "sms" else account.email
+        if account is None or not to:
+            # Taken away in another window: what is asked now is derived anew.
+            return look(world, looked.visit)
         code = codes.make(world, tx, account, purpose, now=now, value=looked.sign_in.id)
         outcome = "sent" if code is not None else "refused"
         world.record(tx, now, f"{purpose}.asked", outcome, account=account, source=looked.visit.source, channel=channel)
         if code is None:
             return TooMany(looked)
         context = {"name": account.called, "code": code, "expires": (now + lifetime).isoformat()}
-        by, to = ("sms", account.mobile) if channel == "sms" else ("mail", account.email)
+        by = "sms" if channel == "sms" else "mail"
         world.send(tx, now, _LETTERS[purpose], account, context, lifetime=lifetime, channel=by, to=to)
     # Time enough to find the letter. Of two who ask at once the second finds that a code is on its way.
     ends = max(looked.sign_in.expires_at, now + lifetime)

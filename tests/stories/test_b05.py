@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import jwt
@@ -175,6 +176,31 @@ def test_b05_a_code_works_once_and_for_ten_minutes(registered: House) -> None:
     again = asked(person, prompt="login")
     again = person.walk(again, until="ExtraProofByCode")
     assert person.fill(again, code=code, send="").status == 401
+
+
+def test_b05_who_reads_the_mailbox_of_before_has_nothing(registered: House) -> None:
+    owner = someone(registered)
+    thief = owner.elsewhere()
+    page = thief.fill(thief.walk(asked(thief), until="ExtraProofByCode"), send="yes")
+    (code,) = codes(registered, owner)
+    form = owner.fill(owner.open("/profile/email"), current=owner.password, email=f"new-{owner.username}@example.com")
+    with registered.world.store.begin() as tx:
+        waiting = tx.outbox.claim(registered.clock(), timedelta(0), 100_000)
+    new = f"new-{owner.username}@example.com"
+    (typed,) = [registered.vault.open_json(body)["code"] for letter, body in waiting if letter.to == new]
+    assert owner.fill(form, code=typed).path == "/profile?done=email"
+    assert thief.fill(page, code=code).status == 401
+
+
+def test_b05_a_number_taken_away_meanwhile_gets_no_message(new_house: Callable[..., House]) -> None:
+    with open_gateway() as gateway:
+        house = new_house(environ={**SELF, **gateway.environ})
+        person = someone(house, email_confirmed_at=None, mobile="+393471234567")
+        page = asked(person)
+        person.fill(person.open("/profile/remove-mobile"), current=person.password)
+        assert person.account.mobile is None
+        assert person.fill(page, send="yes").answer["code"]
+        assert house.audit("extra.asked") == []
 
 
 def test_b05_a_new_password_ends_what_the_code_proved_elsewhere(registered: House) -> None:
