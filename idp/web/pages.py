@@ -50,7 +50,12 @@ def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> P
     match step:
         case AskUsernameAndPassword(username, told):
             values = {"username": username or looked.sign_in.ask.login_hint[:128]}
-            return "sign_in.html", {"known": bool(username), "values": values, "told": told}
+            return "sign_in.html", {
+                "known": bool(username),
+                "values": values,
+                "told": told,
+                "named_by": policy.sign_in.identify_by,
+            }
         case AskPin(length, told):
             return "pin.html", {"length": length, "told": told}
         case ChoosePassword(username, shortest, longest) | ReplacePassword(username, shortest, longest):

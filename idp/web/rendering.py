@@ -68,6 +68,7 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
         "letters_and_digits": False,
         "may_act_for_more": False,
         "meter": "",
+        "named_by": ("username",),
         "passkey": "",
         "pin_forgotten": False,
         "portals": (),
