@@ -49,6 +49,7 @@ class Sample:
     wrong_passwords: int = 0
     wrong_pins: int = 0
     organisations: tuple[str, ...] = ()
+    leaves: bool = False
     act: Act | None = None
 
 
@@ -102,6 +103,8 @@ def _shut(policy: Policy) -> Iterator[Sample]:
     yield Sample("lena", "Lena Locked", "password locked", shows, wrong_passwords=most)
     if policy.pin.enabled:
         yield Sample("paul", "Paul Pin", "PIN locked", "after the password, that his PIN is locked", wrong_pins=most)
+    if policy.leaving.enabled and policy.leaving.grace > _DAY:
+        yield Sample("lara", "Lara Leaving", "leaving", "cancelled yesterday: asked whether to stay", leaves=True)
     yield Sample("bea", "Bea Blocked", "blocked by staff", "told so after the password", act=Act.BLOCK)
     yield Sample("carl", "Carl Closed", "closed", "told so after the password", act=Act.CLOSE)
 

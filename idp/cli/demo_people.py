@@ -9,10 +9,11 @@ import pyotp
 
 from idp.cli.demo_cast import Sample, cast
 from idp.cli.value_file import ValueFile
-from idp.flows import acting, agree, assist, customers, enrol, invite, reminding, second_factor, sign_in, upkeep
+from idp.flows import acting, agree, assist, customers, enrol, invite, leave, reminding, second_factor, sign_in, upkeep
 from idp.flows.customers import Brought
 from idp.flows.facts import Looked, Visit, look
 from idp.flows.invite import Person
+from idp.flows.resident import resident
 from idp.flows.world import World
 from idp.model import Account, Ask, Factor, Role, Source
 from idp.policies.agreeing import TERMS
@@ -38,7 +39,7 @@ ANSWER = "Greenfield"
 APP_KEY = "NORDADEMONORDADEMONORDADEMONORDA"
 PORTAL = "portal"
 _BROWSER = "the demo's own browser"
-_OF_THE_PAST = {"enrolled", *reminding.TEMPLATES.values()}
+_OF_THE_PAST = {"cancelled", "enrolled", *reminding.TEMPLATES.values()}
 
 
 class SharedHashes(Hasher):
@@ -107,14 +108,16 @@ class People:
         account = invite.invite(past, person, PORTAL, "demo")
         if not isinstance(account, Account) or sample.steps == 0:
             return
-        whole = self._enrol(past, self._code(past), sample.steps)
+        opened = self._enrol(past, self._code(past), sample.steps)
         for organisation in sample.organisations:
             acting.grant(self.world, person.username, Role.ON_BEHALF, "demo", organisation=organisation)
         for _ in range(sample.wrong_passwords):
             self._wrong_password(person.username)
         for _ in range(sample.wrong_pins):
             self._wrong_pin(person.username)
-        if whole:
+        if opened is not None and sample.leaves:
+            self._leave(past, opened.session)
+        elif opened is not None:
             self._keep_up(past.clock(), account.id)
         if sample.act is not None:
             assist.change_state(self.world, person.username, sample.act, "demo")
@@ -146,16 +149,21 @@ class People:
                     return code
         raise LookupError("no invitation in the outbox")
 
-    def _enrol(self, past: World, code: str, most: int | None) -> bool:
-        """Go through the first sign-in, step by step, or as many steps of it as are told; whether it came to its end."""
+    def _leave(self, past: World, session: str) -> None:
+        held = sign_in.usable_session(past, session)
+        if held is not None:
+            leave.cancel_all(past, resident(past, *held, Source()), PASSWORD)
+            self._drop_letters(past)
+
+    def _enrol(self, past: World, code: str, most: int | None) -> sign_in.Opened | None:
+        """Go through the first sign-in, step by step, or as many steps of it as are told; None short of its end."""
         looked, taken = _still(invite.accept(past, Visit("", _BROWSER, Source()), code)), 0
         while not isinstance(looked.step, Done) and taken != most:
             looked, taken = _still(self._take(past, looked, looked.step)), taken + 1
-        if not isinstance(looked.step, Done):
-            return False
-        sign_in.finish(past, looked)
-        self._drop_letters(past)
-        return True
+        opened = sign_in.finish(past, looked)
+        if opened is not None:
+            self._drop_letters(past)
+        return opened
 
     def _take(self, past: World, looked: Looked, step: Step) -> object:
         taken: object = step

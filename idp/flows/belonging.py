@@ -5,16 +5,24 @@ from idp.model import Capacity, Customer
 from idp.policies import registration
 from idp.policies.finding import rate
 from idp.policies.registration import Claimed
+from idp.post import RecordsDown
 from idp.store import Transaction
 
 
 def record(world: World, claimed: Claimed) -> Customer | None:
-    """The operator's record that a reference names, from the store or from whoever keeps the records."""
+    """The operator's record that a reference names, from the store or from whoever keeps the records.
+
+    Where nobody can say it raises ``RecordsDown``, and the try that was counted before is none.
+    """
     asked = registration.reference(claimed)
     if asked is None or not asked[1]:
         return None
     if world.records is not None:
-        return world.records(*asked)
+        try:
+            return world.records(*asked)
+        except RecordsDown:
+            no_guess(world, *asked)
+            raise
     with world.store.read() as tx:
         by_code = asked[0] == "customer_code"
         return tx.customers.by_customer_code(asked[1]) if by_code else tx.customers.by_account_number(asked[1])
@@ -27,7 +35,7 @@ def may_guess(world: World, what: str, key: str) -> bool:
 
 
 def no_guess(world: World, what: str, key: str) -> None:
-    """A try at a reference matched: it was none of the guesses that are limited."""
+    """A try at a reference matched, or nobody could say: it was none of the guesses that are limited."""
     world.store.hit(f"registration:{digest(world, what, key)}", rate(world.policy.registration.guesses)[1], -1)
 
 

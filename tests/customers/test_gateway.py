@@ -19,6 +19,7 @@ from idp.post import CustomerGateway, Numbers, RecordsDown
 from tests.gateways import Registry, open_registry
 from tests.harness import House, settings_of
 from tests.post.test_smtp_tls import authority
+from tests.registering import codes, known, registered
 
 MARIA: dict[str, Any] = {
     "account_number": "0012345678",
@@ -218,17 +219,37 @@ def test_a_registration_asks_there_and_not_in_the_store(registry: Registry, new_
     assert len(registry.asked) == 2
 
 
-def test_where_nobody_answers_the_page_is_503_with_calm_words(registry: Registry, new_house: Callable[..., House]) -> None:
+def test_where_nobody_answers_a_registration_is_503_with_calm_words(
+    registry: Registry, new_house: Callable[..., House], capfd: pytest.CaptureFixture[str]
+) -> None:
     house = new_house(environ={"IDP_PROFILE": "self-serve", **registry.environ})
-
-    def ask() -> str:
-        return str(belonging.record(house.world, Claimed(account_number="0012345678")))
-
-    house.app.add_url_rule("/asks", view_func=ask)
+    person, email = house.person(), f"{house.name()}@example.com"
+    typed = {"account_number": "0012 345678", "family_name": "d'angelo", "number": "020 7946 0018", "email": email}
     registry.status = 500
-    answer = house.get("/asks")
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"]
-    assert "0012345678" not in answer.text
+    # Six times, and five guesses an hour: what nobody answered was none.
+    for _ in range(6):
+        page = registered(person, **typed)
+        assert page.status == 503
+        assert page.response.headers["Retry-After"]
+        assert not {"0012", "angelo", email} & set(page.text.split())
+    assert known(house, email) is None
     registry.status = 200
-    assert house.get("/asks").status_code == 200
+    assert registered(person, **typed).step == "ConfirmRegistration"
+    (code,) = codes(house, email)
+    assert code
+    logged = capfd.readouterr().out
+    assert logged.count('"event": "no customer records"') == 6
+    assert "the answer was 500" in logged
+    assert "records-token" not in logged
+    assert "0012345678" not in logged
+
+
+def test_where_nobody_answers_it_is_never_no_match(registry: Registry, new_house: Callable[..., House]) -> None:
+    house = new_house(environ={"IDP_PROFILE": "self-serve", **registry.environ})
+    typed = {"account_number": "99", "family_name": "Rossi", "number": "020 7946 0018", "email": "a@example.com"}
+    unmatched = registered(house.person(), **typed)
+    assert unmatched.status == 422
+    registry.answer = b'{"account_number": "98", "family_name": "Rossi"}'
+    down = registered(house.person(), **typed)
+    assert down.status == 503
+    assert down.heading != unmatched.heading

@@ -123,6 +123,11 @@ def reads_the_words_of_a_wrong_password(demo: Demo, visitor: Visitor, username: 
     assert demo.letters(username)
 
 
+def is_asked_whether_to_stay(demo: Demo, visitor: Visitor, username: str) -> None:
+    page = through(demo, visitor, username)
+    assert page.step == "KeepAccount", page.text
+
+
 PEOPLE = cast(Policy())
 SEES = {
     "maria": sees_everything,
@@ -135,6 +140,7 @@ SEES = {
     "elsa": is_refused("Your access has expired"),
     "lena": reads_the_words_of_a_wrong_password,
     "paul": is_refused("Blocked for a while"),
+    "lara": is_asked_whether_to_stay,
     "bea": is_refused("Your access is blocked"),
     "carl": is_refused("This access is closed"),
 }

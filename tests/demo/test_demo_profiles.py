@@ -110,6 +110,11 @@ def is_told_what_a_wrong_password_is_told(person: Member) -> None:
     assert "locked" in [letter.template for letter, _ in person.house.letters(person.account)]
 
 
+def may_stay(person: Member) -> None:
+    page = person.walk(person.ask())
+    assert page.step == "KeepAccount", page.text
+
+
 SEES: dict[str, Callable[[Member], None]] = {
     "maria": as_usual,
     "john": as_usual,
@@ -122,6 +127,7 @@ SEES: dict[str, Callable[[Member], None]] = {
     "elsa": is_refused("Your access has expired"),
     "lena": is_told_what_a_wrong_password_is_told,
     "paul": is_refused("Blocked for a while"),
+    "lara": may_stay,
     "bea": is_refused("Your access is blocked"),
     "carl": is_refused("This access is closed"),
 }
