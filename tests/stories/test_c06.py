@@ -23,7 +23,7 @@ Case = tuple[tuple[str, ...], Callable[[House, Person], Any], str]
 @pytest.fixture(scope="module", params=["sqlite", "postgresql+redis"])
 def keeper(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A house whose clock stands still but for the tests that move it on."""
-    with open_house(request.param, tmp_path_factory.mktemp("keeper")) as opened:
+    with open_house(request.param, tmp_path_factory.mktemp("keeper"), environ={"IDP_PROFILE": "consumer"}) as opened:
         opened.clock.stop()
         yield opened
 
@@ -53,7 +53,7 @@ def signed_in(_house: House, person: Person) -> None:
 
 
 def on_the_way(_house: House, person: Person) -> None:
-    assert person.sign_in(until="AskPin").step == "AskPin"
+    assert person.sign_in(until="AcceptTerms").step == "AcceptTerms"
 
 
 def recovered(house: House, person: Person) -> None:
@@ -153,7 +153,7 @@ def test_c06_temporary_passwords_go_after_their_end_and_the_password_stays(keepe
     assert person.account.credential(Factor.TEMPORARY) is not None
     keeper.clock.move(seconds=2)
     assert swept(keeper)[Kept.TEMPORARY_PASSWORDS] == 1
-    assert {held.factor for held in person.account.credentials} == {Factor.ANSWER, Factor.PASSWORD, Factor.PIN}
+    assert {held.factor for held in person.account.credentials} == {Factor.ANSWER, Factor.PASSWORD}
 
 
 def test_c06_the_audit_goes_a_seal_at_a_time(keeper: House) -> None:

@@ -14,6 +14,12 @@ ONE = "/profile/sessions/end"
 FORGET, FORGET_OTHERS = "/profile/devices/forget", "/profile/devices/others"
 
 
+@pytest.fixture
+def house(consumer: House) -> House:
+    """The profile that these stories are of."""
+    return consumer
+
+
 def sessions_of(house: House, person: Person) -> list[Session]:
     return house.world.store.sessions.of_account(person.account.id, house.clock())
 

@@ -12,34 +12,25 @@ from tests.recoveries import masked, templates
 KINDS = ("sqlite", "postgresql+redis")
 
 
-def both(policy: Policy) -> Policy:
-    recovery = policy.recovery
-    opened = replace(recovery.username_and_password, enabled=True)
-    return replace(policy, recovery=replace(recovery, username_and_password=opened))
+UNDER = {"IDP_PROFILE": "customer-code"}
 
 
 def alone(policy: Policy) -> Policy:
-    """Nothing else is offered, and no answer is asked."""
-    recovery = both(policy).recovery
-    one = replace(recovery.username_and_password, prove_by=())
-    shut = {"username": replace(recovery.username, enabled=False), "password": replace(recovery.password, enabled=False)}
-    return replace(policy, recovery=replace(recovery, username_and_password=one, **shut))
+    """Nothing else is offered."""
+    recovery = policy.recovery
+    return replace(policy, recovery=replace(recovery, password=replace(recovery.password, enabled=False)))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_d05_one_page_leads_to_a_letter_with_both(new_house: Callable[..., House], kind: str) -> None:
-    house = new_house(kind, policy=both)
+def test_d05_one_page_leads_to_a_letter_with_both(customer_code: House) -> None:
+    house = customer_code
     person = house.customer()
     choice = person.open("/recover")
     assert choice.heading == "What have you forgotten?"
     assert [link for link in choice.links if link.startswith("/recover/")] == [
-        "/recover/username",
         "/recover/password",
         "/recover/username_and_password",
     ]
     page = person.recover("username_and_password")
-    assert page.step == "AnswerToRecover"
-    page = person.fill(page, answer=person.answer)
     assert page.step == "MailSent"
     assert "the username and a temporary password" in page.text
     ((letter, context),) = house.letters(person.account)
@@ -51,7 +42,7 @@ def test_d05_one_page_leads_to_a_letter_with_both(new_house: Callable[..., House
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_d05_where_it_is_the_only_way_the_link_leads_straight_to_it(new_house: Callable[..., House], kind: str) -> None:
-    house = new_house(kind, policy=alone)
+    house = new_house(kind, environ=UNDER, policy=alone)
     person, stranger = house.customer(), house.person()
     (way,) = [link for link in person.ask().links if link.startswith("/recover?")]
     page = person.open(way)
@@ -69,7 +60,7 @@ def test_d05_where_it_is_the_only_way_the_link_leads_straight_to_it(new_house: C
 def test_d05_where_two_people_share_an_address_neither_is_taken_for_the_other(
     new_house: Callable[..., House], kind: str
 ) -> None:
-    house = new_house(kind, policy=alone)
+    house = new_house(kind, environ=UNDER, policy=alone)
     address = f"{house.name('office')}@example.com"
     people = [house.customer(email=address, given_name=name) for name in ("Anna", "Maria")]
     for person in people:
@@ -84,7 +75,7 @@ def test_d05_where_nothing_is_offered_there_is_no_link_and_no_page(new_house: Ca
         shut = replace(recovery.username_and_password, enabled=False)
         return replace(policy, recovery=replace(recovery, username_and_password=shut))
 
-    house = new_house(kind, policy=closed)
+    house = new_house(kind, environ=UNDER, policy=closed)
     person = house.customer()
     page = person.open("/sign-in")
     assert [link for link in page.links if "recover" in link] == []

@@ -20,7 +20,7 @@ def gateway() -> Iterator[Gateway]:
 
 @pytest.fixture(params=["sqlite", "postgresql+redis"])
 def with_sms(request: pytest.FixtureRequest, gateway: Gateway, tmp_path: Path) -> Iterator[House]:
-    with open_house(request.param, tmp_path, environ=gateway.environ) as opened:
+    with open_house(request.param, tmp_path, environ={**gateway.environ, "IDP_PROFILE": "customer-code"}) as opened:
         yield opened
 
 
@@ -111,7 +111,9 @@ def test_d06_a_gateway_that_cannot_say_is_no_reason_to_refuse(with_sms: House, g
 
 
 def test_d06_a_gateway_that_is_down_is_no_reason_to_refuse(new_house: Callable[..., House]) -> None:
-    nowhere = {"IDP_SMS_URL": "http://127.0.0.1:1/sms", "IDP_SMS_REACH_URL": "http://127.0.0.1:1/reach", "IDP_REGION": "IT"}
+    nowhere = {"IDP_SMS_URL": "http://127.0.0.1:1/sms", "IDP_SMS_REACH_URL": "http://127.0.0.1:1/reach", "IDP_REGION": "IT"} | {
+        "IDP_PROFILE": "customer-code"
+    }
     house = new_house(environ=nowhere)
     person = house.customer()
     person.sign_in()

@@ -18,6 +18,12 @@ NUMBER, OTHER_NUMBER = "+447400123456", "+393471234567"
 FORM = "application/x-www-form-urlencoded"
 
 
+@pytest.fixture
+def house(customer_code: House) -> House:
+    """The profile that these stories are of."""
+    return customer_code
+
+
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Gateway]:
     with open_gateway() as opened:
@@ -28,7 +34,7 @@ def gateway() -> Iterator[Gateway]:
 def with_sms(request: pytest.FixtureRequest, gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A house with a gateway for text messages."""
     folder: Path = tmp_path_factory.mktemp("sms")
-    with open_house(request.param, folder, environ=gateway.environ) as opened:
+    with open_house(request.param, folder, environ={**gateway.environ, "IDP_PROFILE": "customer-code"}) as opened:
         yield opened
 
 

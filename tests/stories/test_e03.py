@@ -16,31 +16,12 @@ QUESTION, NO_QUESTION = (Factor.PASSWORD, Factor.ANSWER), (Factor.PASSWORD,)
 CHOSEN = {"password": NEW_PASSWORD, "password_again": NEW_PASSWORD}
 
 
-def shop(policy: Policy) -> Policy:
-    """A web shop: a password alone signs in, a question is of one's own free will."""
-    recovery = policy.recovery
-    by_email = replace(recovery.password, identify_by=("email",), prove_by=("answer", "email_code"), then="choose_new")
-    return replace(
-        policy,
-        pin=replace(policy.pin, enabled=False),
-        registration=replace(policy.registration, enrolment=("password",)),
-        step_up=replace(policy.step_up, sign_in="pwd"),
-        recovery=replace(
-            recovery,
-            password=by_email,
-            username=replace(recovery.username, enabled=False),
-            pin=replace(recovery.pin, enabled=False),
-            answer_needs_mailbox=False,
-            sign_in_after=True,
-            code_length=4,
-        ),
-    )
+UNDER = {"IDP_PROFILE": "self-serve"}
 
 
-def careful(policy: Policy) -> Policy:
-    """The same, with the mailbox beside the answer."""
-    policy = shop(policy)
-    return replace(policy, recovery=replace(policy.recovery, answer_needs_mailbox=True))
+def careless(policy: Policy) -> Policy:
+    """The profile as the operator had it: the answer alone lets a new password be chosen."""
+    return replace(policy, recovery=replace(policy.recovery, answer_needs_mailbox=False))
 
 
 def other_than(code: str) -> str:
@@ -55,7 +36,7 @@ def asked(person: Person) -> Page:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_e03_who_has_a_question_answers_it_chooses_and_is_signed_in(new_house: Callable[..., House], kind: str) -> None:
-    house = new_house(kind, policy=shop)
+    house = new_house(kind, environ=UNDER, policy=careless)
     person = house.customer(secrets=QUESTION)
     other = person.elsewhere()
     issued = other.tokens("app", resource=None, scope="openid offline_access")
@@ -88,7 +69,7 @@ def test_e03_who_has_a_question_answers_it_chooses_and_is_signed_in(new_house: C
 def test_e03_who_has_none_enters_a_code_of_four_digits_with_the_new_password(
     new_house: Callable[..., House], kind: str
 ) -> None:
-    house = new_house(kind, policy=shop)
+    house = new_house(kind, environ=UNDER)
     person = house.customer(secrets=NO_QUESTION)
     page = asked(person)
     assert {"code", "password", "password_again"} <= set(page.fields)
@@ -106,7 +87,7 @@ def test_e03_who_has_none_enters_a_code_of_four_digits_with_the_new_password(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_e03_a_policy_may_want_the_mailbox_beside_the_answer(new_house: Callable[..., House], kind: str) -> None:
-    house = new_house(kind, policy=careful)
+    house = new_house(kind, environ=UNDER)
     person = house.customer(secrets=QUESTION)
     page = person.recover("password")
     assert page.step == "AnswerToRecover"
@@ -121,7 +102,7 @@ def test_e03_a_policy_may_want_the_mailbox_beside_the_answer(new_house: Callable
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_e03_an_unknown_address_sees_what_a_known_one_sees(new_house: Callable[..., House], kind: str) -> None:
-    house = new_house(kind, policy=shop)
+    house = new_house(kind, environ=UNDER)
     known_pages = {}
     for secrets in (QUESTION, NO_QUESTION):
         person = house.customer(secrets=secrets)
@@ -148,7 +129,7 @@ def _wrongly(page: Page, code: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_e03_three_tries_a_code_and_a_slip_of_the_new_password_costs_none(new_house: Callable[..., House], kind: str) -> None:
-    house = new_house(kind, policy=shop)
+    house = new_house(kind, environ=UNDER)
     person = house.customer(secrets=NO_QUESTION)
     page = asked(person)
     code = house.code(person)
@@ -175,7 +156,7 @@ def test_e03_three_tries_a_code_and_a_slip_of_the_new_password_costs_none(new_ho
 def test_e03_a_poor_password_after_the_right_code_asks_for_the_password_alone(
     new_house: Callable[..., House], kind: str
 ) -> None:
-    house = new_house(kind, policy=shop)
+    house = new_house(kind, environ=UNDER)
     person = house.customer(secrets=NO_QUESTION)
     page = person.fill(asked(person), code=house.code(person), password="short", password_again="short")
     assert (page.status, page.step) == (422, "ReplacePassword")
@@ -188,7 +169,7 @@ def test_e03_a_poor_password_after_the_right_code_asks_for_the_password_alone(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_e03_a_code_ends_to_the_second_and_the_newest_alone_works(new_house: Callable[..., House], kind: str) -> None:
-    house = new_house(kind, policy=shop)
+    house = new_house(kind, environ=UNDER)
     person = house.customer(secrets=NO_QUESTION)
     with house.clock.stopped() as clock:
         page = asked(person)
@@ -210,7 +191,7 @@ def test_e03_a_code_ends_to_the_second_and_the_newest_alone_works(new_house: Cal
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_e03_five_codes_a_day_and_the_page_says_no_more(new_house: Callable[..., House], kind: str) -> None:
-    house = new_house(kind, policy=shop)
+    house = new_house(kind, environ=UNDER)
     person = house.customer(secrets=NO_QUESTION)
     pages = {str(masked(asked(person.elsewhere()))) for _ in range(7)}
     assert len(pages) == 1
@@ -219,7 +200,7 @@ def test_e03_five_codes_a_day_and_the_page_says_no_more(new_house: Callable[...,
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_e03_an_address_that_two_people_share_recovers_neither(new_house: Callable[..., House], kind: str) -> None:
-    house = new_house(kind, policy=shop)
+    house = new_house(kind, environ=UNDER)
     address = f"{house.name('family')}@example.com"
     people = [house.customer(secrets=secrets, email=address) for secrets in (QUESTION, NO_QUESTION)]
     page = people[0].recover("password")

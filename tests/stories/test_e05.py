@@ -16,7 +16,7 @@ TABLE = {
 
 @pytest.fixture
 def moved(new_house: Callable[..., House]) -> House:
-    return new_house("sqlite", redirects=TABLE)
+    return new_house("sqlite", environ={"IDP_PROFILE": "self-serve"}, redirects=TABLE)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,12 @@ from tests.people import Person
 BILLING = "http://localhost:8082"
 
 
+@pytest.fixture
+def house(self_serve: House) -> House:
+    """The profile that these stories are of."""
+    return self_serve
+
+
 class Phone:
     """A person with the app, and the browser that it opens."""
 
