@@ -40,25 +40,20 @@ def add_to(app: Flask, house: House, redirects: Mapping[str, str]) -> None:
         answer.headers["Retry-After"] = str(seconds)
         return answer
 
-    def busy(_: Busy) -> Response:
-        answer = house.error(503, "busy")
-        answer.headers["Retry-After"] = str(Busy.retry_after)
-        return answer
-
-    def down(_: StoreDown | RecordsDown) -> Response:
-        answer = house.error(503, "unavailable")
-        answer.headers["Retry-After"] = "5"
+    def later(name: str, seconds: int) -> Response:
+        answer = house.error(503, name)
+        answer.headers["Retry-After"] = str(seconds)
         return answer
 
     def unasked(error: RecordsDown) -> Response:
         # Nothing else tells of it: /readyz asks for what every sign-in needs.
         structlog.get_logger().warning("no customer records", reason=str(error))
-        return down(error)
+        return later("unavailable", 5)
 
     app.extensions["idp.error_page"] = page
     app.register_error_handler(HTTPException, http)
     app.register_error_handler(TooManyRequests, throttled)
-    app.register_error_handler(Busy, busy)
-    app.register_error_handler(StoreDown, down)
+    app.register_error_handler(Busy, lambda _: later("busy", Busy.retry_after))
+    app.register_error_handler(StoreDown, lambda _: later("unavailable", 5))
     app.register_error_handler(RecordsDown, unasked)
     app.register_error_handler(Malformed, lambda _: page(400))

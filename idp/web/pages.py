@@ -50,12 +50,8 @@ def page_for(looked: Looked, policy: Policy, clients: Mapping[str, Client]) -> P
     match step:
         case AskUsernameAndPassword(username, told):
             values = {"username": username or looked.sign_in.ask.login_hint[:128]}
-            return "sign_in.html", {
-                "known": bool(username),
-                "values": values,
-                "told": told,
-                "named_by": policy.sign_in.identify_by,
-            }
+            named = {"known": bool(username), "named_by": policy.sign_in.identify_by}
+            return "sign_in.html", named | {"values": values, "told": told}
         case AskPin(length, told):
             return "pin.html", {"length": length, "told": told}
         case ChoosePassword(username, shortest, longest) | ReplacePassword(username, shortest, longest):
