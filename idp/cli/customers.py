@@ -26,6 +26,7 @@ _FAULTS: Final = {
     "no_reference": "neither an account number nor a customer code",
     "family_name": "no family name, and no organisation",
     "numbers": "one of the numbers is not a telephone number",
+    "characters": "a name holds characters that are no text",
     "too_long": "a name is too long",
     "duplicate": "its account number or customer code is that of an earlier line",
 }

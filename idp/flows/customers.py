@@ -1,6 +1,7 @@
 """Bringing in the operator's customer records: read to the end beside those in use, then put in their place at one stroke."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -73,10 +74,18 @@ def record(numbers: Numbers, fields: Mapping[str, str]) -> Customer | str:
     if "" in keys:
         return "numbers"
     given_name = fields.get("given_name", "").strip()
-    if max(len(given_name), len(organisation)) > matching.LONGEST:
-        return "too_long"
+    wrong = _fault((given_name, family_name, organisation))
+    if wrong:
+        return wrong
     account_number, customer_code = references
     return Customer(account_number, customer_code, surname, keys, given_name, family_name, organisation)
+
+
+def _fault(names: Sequence[str]) -> str:
+    """Why names cannot be kept and shown, if they cannot: control characters, halves of characters, far too much."""
+    if any(unicodedata.category(mark) in {"Cc", "Cs"} for name in names for mark in name):
+        return "characters"
+    return "too_long" if any(len(name) > matching.LONGEST for name in names) else ""
 
 
 def answered(numbers: Numbers, reference: str, key: str, fields: Mapping[str, str]) -> Customer:

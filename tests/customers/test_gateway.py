@@ -87,6 +87,8 @@ ANSWERS: dict[str, bytes] = {
     "numbers in one text": b'{"account_number": "0012345678", "family_name": "Rossi", "numbers": "07700900123"}',
     "a list among the numbers": b'{"account_number": "0012345678", "family_name": "Rossi", "numbers": [[]]}',
     "numbers that are none": b'{"account_number": "0012345678", "family_name": "Rossi", "numbers": ["ex-directory"]}',
+    "half a character": b'{"account_number": "0012345678", "family_name": "Rossi", "given_name": "\\ud800"}',
+    "a control character": b'{"account_number": "0012345678", "family_name": "Rossi", "given_name": "Maria\\u0000"}',
     "not UTF-8": b'{"account_number": "0012345678", "family_name": "\xe8"}',
     "nested": b"[" * 60_000,
     "too long": b'{"account_number": "0012345678", "family_name": "Rossi"}' + b" " * 70_000,

@@ -90,6 +90,7 @@ def test_the_next_import_takes_the_place_of_the_one_before(house: House, file: P
         (f"1,,{'x' * 200},,,\n", "family_name"),
         ("1,,Rossi,,call me,\n", "numbers"),
         (f"1,,Rossi,{'x' * 200},,\n", "too_long"),
+        ("1,,Rossi,Ma\tria,,\n", "characters"),
         ("00000007,,Rossi,,,\n", "duplicate"),
     ],
 )
