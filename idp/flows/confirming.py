@@ -50,14 +50,14 @@ def confirm(world: World, subject: str, typed: str, *, now: datetime, source: So
         world.record(tx, now, "attempt", outcome, account=account, source=source, factor=Factor.CODE)
         if account is None or held is None or not right:
             return None
-        if not _may_act(world, tx, account):
+        if not may_act(world, tx, account):
             world.record(tx, now, "account.confirmed", "refused", account=account, source=source, why="too_many")
             return None
         return _confirmed(world, tx, account, held, now=now, source=source)
 
 
-def _may_act(world: World, tx: Transaction, account: Account) -> bool:
-    """Whether as many as may act for the customer have been faster; those who wait for their code hold nothing."""
+def may_act(world: World, tx: Transaction, account: Account) -> bool:
+    """Whether there is room for the account with its customers; those who wait for their code hold none."""
     return all(belonging.has_room(world, tx, one.customer) for one in account.capacities if one.customer)
 
 

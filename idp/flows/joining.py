@@ -104,7 +104,8 @@ class Joining:
             acting = tx.particulars.acting_for(belonging.of_customer(world, self.customer)) if self.customer else ()
             if len(acting) >= world.policy.registration.per_customer:
                 owners = [(one, "customer") for id_ in acting[:_MOST_OWNERS] if (one := tx.accounts.by_id(id_)) is not None]
-        owners += [(one, "email") for one in by_email[:_MOST_OWNERS] if not confirming.waiting(one)]
+        theirs = [one for one in by_email if not confirming.waiting(one)]
+        owners += [(one, "email") for one in theirs[:_MOST_OWNERS]]
         held = named is not None and not (confirming.waiting(named) and self._same_person(named))
         if held and not claimed.username and named is not None and all(one.id != named.id for one, _ in owners):
             owners.append((named, "email"))
@@ -115,10 +116,11 @@ class Joining:
 
     def _same_person(self, named: Account) -> bool:
         """Whether a registration that waits is taken for an earlier one of the same person, which this one replaces."""
-        return not self.claimed.username or same_address(named.email) == same_address(self.account.email)
+        email = same_address(self.account.email)
+        return not self.claimed.username or (bool(email) and same_address(named.email) == email)
 
     def _made(self, before: Account | None) -> Account:
-        """The account, in the place of one that waited for its code; raises ``Taken`` where the name is another's by now."""
+        """The account, in the place of one that waited for its code; raises ``Taken`` where another was faster."""
         world, account = self.world, self.account
         with world.store.begin() as tx:
             self._replace(tx, before)
@@ -126,6 +128,8 @@ class Joining:
             outcome = "done" if self.channel is None else "waiting"
             world.record(tx, self.now, "account.registered", outcome, account=account, source=self.source, channel=self.channel)
             if self.channel is None:
+                if not confirming.may_act(world, tx, account):
+                    raise Taken(account.id)
                 account = confirming.join(world, tx, account, now=self.now, source=self.source)
             else:
                 confirming.send_code(world, tx, account.id, self.now)

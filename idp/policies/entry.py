@@ -212,7 +212,7 @@ def _waking(way: Proving, facts: Facts) -> Step | None:
             question = _question(facts)
             return (facts.closed(Factor.ANSWER) or Reactivate(question)) if question is not None else None
         case "email_code":
-            return ReactivateByCode("email", length, sent)
+            return ReactivateByCode("email", length, sent) if account.email else None
         case "sms_code":
             return ReactivateByCode("sms", length, sent) if account.mobile else None
         case "totp" | "passkey":

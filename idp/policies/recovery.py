@@ -86,7 +86,7 @@ def matches(account: Account, rules: RecoveryMethod, named: Named, policy: Polic
     """Whether what was typed beside the name is what is on file, and the account may recover at all."""
     if not may_recover(account, policy, now) or (rules.prove_by and not ways(account, rules)):
         return False
-    if "email" in rules.identify_by and same_address(named.email) != same_address(account.email):
+    if "email" in rules.identify_by and not (account.email and same_address(named.email) == same_address(account.email)):
         return False
     words = _words(account.full_name)
     return "name" not in rules.identify_by or (bool(words) and _words(named.name) == words)
@@ -187,7 +187,7 @@ def _has(account: Account, way: Proving) -> bool:
         case "answer":
             return account.credential(Factor.ANSWER) is not None
         case "email_code":
-            return True
+            return bool(account.email)
         case "sms_code":
             return bool(account.mobile)
         case "totp":

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from idp.model import Customer, Registering, Role
-from idp.policies import naming, registration
+from idp.model import Customer, Factor, Registering, Role
+from idp.policies import entry, naming, recovery, registration
 from idp.policies.joining import Registration
-from idp.policies.policy import Policy
+from idp.policies.policy import RecoveryMethod
+from idp.policies.recovery import Named
 from idp.policies.registration import Claimed
-from idp.policies.steps import ConfirmRegistration
+from idp.policies.steps import ConfirmRegistration, ReactivateByCode, Refusal, Refused
+from tests.policies.values import DAY, MINUTE, NOW, POLICY, account, policy, sign_in
 
 NUMBER = "+442079460018"
 RECORD = Customer("0012345678", "C77", "dangelo", frozenset({NUMBER, "+447700900123"}), "Maria", "D'Angelo")
@@ -94,11 +96,10 @@ def test_a_customer_with_an_organisation_acts_as_a_business():
 
 
 def test_the_page_offers_a_new_code_as_often_as_a_day_allows():
-    policy = Policy()
-    most = policy.recovery.codes_per_day
-    shown = [registration.next_step(Registering("acc", "email", "a@b.c", sent), policy) for sent in range(1, most + 2)]
+    most = POLICY.recovery.codes_per_day
+    shown = [registration.next_step(Registering("acc", "email", "a@b.c", sent), POLICY) for sent in range(1, most + 2)]
     assert [step.again for step in shown] == [True] * (most - 1) + [False] * 2
-    assert shown[0] == ConfirmRegistration("email", "a@b.c", policy.registration.code_length, again=True)
+    assert shown[0] == ConfirmRegistration("email", "a@b.c", POLICY.registration.code_length, again=True)
 
 
 @pytest.mark.parametrize(
@@ -121,3 +122,15 @@ def test_a_name_is_kept_as_people_write_it(typed: str, kept: str):
 @pytest.mark.parametrize("typed", ["x" * 101, "a\0b", "\u202eanna", "a\u2066b", "\u200b", "\ud800", "a\x1b[31m"])
 def test_what_cannot_be_seen_is_no_name(typed: str):
     assert not naming.may_be(naming.settled(typed))
+
+
+def test_whoever_gave_no_address_is_found_by_none_and_sent_nothing_to_one():
+    nobody_s = account(email="")
+    rules, long = RecoveryMethod(identify_by=("username", "email"), prove_by=("answer",)), f"{'x' * 400}@example.com"
+    for typed in ("", " ", long):
+        assert not recovery.matches(nobody_s, rules, Named("maria", typed), POLICY, NOW)
+    assert recovery.ways(nobody_s, replace(rules, prove_by=("email_code",))) == ()
+    asleep = policy(inactivity={"suspend_after": DAY, "reactivate_by": ("email_code",), "require_reminders": False})
+    proved = sign_in(Factor.PASSWORD, Factor.PIN)
+    assert entry.next_step(proved, nobody_s, asleep, NOW + 9 * MINUTE) == Refused(Refusal.SUSPENDED)
+    assert isinstance(entry.next_step(proved, account(), asleep, NOW + 9 * MINUTE), ReactivateByCode)
