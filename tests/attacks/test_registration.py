@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -394,3 +395,35 @@ def test_l05_taken_and_new_addresses_cost_the_same_and_little_beside_the_hash(ne
         assert answer.status_code == 303
     taken = {kind: statistics.median(each) for kind, each in times.items()}
     assert max(taken.values()) < CPU_MS / 1000, taken
+
+
+def test_where_no_code_is_asked_a_customer_has_room_for_as_many_all_the_same(new_house: Houses, kind: str) -> None:
+    house = coded(new_house, kind, guesses="1000/hour", confirm_by=())
+    people = [house.person(username=house.name()) for _ in range(8)]
+    pages = [person.open("/register") for person in people]
+    secrets = {"password": CHOSEN, "password_again": CHOSEN}
+    calls = [
+        partial(person.post, page, by_code(person.username, 9, **secrets)) for person, page in zip(people, pages, strict=True)
+    ]
+    answers = at_once(calls)
+    assert sorted(answer.status_code for answer in answers) == [303] + [422] * 7
+    assert sum(known(house, person.username) is not None for person in people) == 1
+    # Told like records that do not match, and the owner is written to.
+    late = registered(house.person(), **by_code(house.name(), 9))
+    assert "does not match our records" in late.text
+    (owner,) = [person for person in people if known(house, person.username) is not None]
+    assert told(house, f"{owner.username}@example.com")[-1]["taken"] == "customer"
+
+
+def test_a_code_to_recover_by_that_came_back_confirms_the_address(new_house: Houses, kind: str) -> None:
+    def law(policy: Any) -> Any:
+        password = replace(policy.recovery.password, identify_by=("email",), prove_by=("email_code",), then="choose_new")
+        return replace(policy, recovery=replace(policy.recovery, password=password))
+
+    house = new_house(kind, policy=law, **opened("self-serve"))
+    person = house.customer(email_confirmed_at=None)
+    page = person.recover("password")
+    assert page.step == "ResetByCode"
+    assert person.account.email_confirmed_at is None
+    person.walk(page)
+    assert person.account.email_confirmed_at is not None
