@@ -232,16 +232,19 @@ def test_a_forgotten_pin_takes_its_proof_and_the_new_one_is_replaced_as_the_poli
     other.sign_in()
     former, page = person.pin, begun(person, Lost.PIN)
     held = tuple(one.factor for one in person.account.credentials)
-    steps = laws.Proofs(law, Lost.PIN, held).steps
-    assert page.step == steps[0]
+    seen = [page.step]
     assert person.fill(page, **dict.fromkeys(person.given(page) or {}, "000000")).status == 401
-    page = person.fill(page, **(person.given(page) or {}))
-    assert page.step == steps[1]
-    ((letter, context),) = portal.letters(person.account, "new_pin")
-    assert letter.to == person.account.email
-    assert person.fill(page, pin=former).status == 401
-    page = person.fill(page, pin=context["pin"])
-    assert (page.step == "ReplacePin") is law.pin.change_after_reset
+    while page.step in ANSWERED:
+        page = person.answered(page)
+        seen.append(page.step)
+    assert tuple(seen) == laws.Proofs(law, Lost.PIN, held).steps
+    if page.step == "AskPin":
+        ((letter, context),) = portal.letters(person.account, "new_pin")
+        assert letter.to == person.account.email
+        assert person.fill(page, pin=former).status == 401
+        page = person.fill(page, pin=context["pin"])
+        person.pin = context["pin"]
+        assert (page.step == "ReplacePin") is law.pin.change_after_reset
     person.walk(page)
     assert person.signed_in()
     assert not other.signed_in()
