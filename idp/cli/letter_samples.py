@@ -35,9 +35,8 @@ def samples(issuer: str, now: datetime) -> Samples:
             for what in Changed
         },
         "frozen": {"": {"name": "Maria", "at": now.isoformat(), "link": sign_in}},
-        **dict.fromkeys(
-            ("suspension_reminder", "expiry_reminder"), {"": {**quiet, "ends": later}, "open": {**quiet, "ends": None}}
-        ),
+        "suspension_reminder": {"": {**quiet, "ends": later}, "open": {**quiet, "ends": None}},
+        "expiry_reminder": {"": {**quiet, "ends": later}, "open": {**quiet, "ends": None}},
         "reactivation_code": {"": code},
         "extra_code": {"": code},
         "exported": {"": told},
