@@ -166,6 +166,14 @@ class Guest:
         for name, value in fields.items():
             self.page.locator(f"#{name}").fill(value)
 
+    def picks(self, field: str, value: str) -> None:
+        """Choose from the list of that name."""
+        self.page.locator(f"#{field}").select_option(value)
+
+    def answers(self, group: str, value: str) -> None:
+        """Choose one of the buttons that belong together."""
+        self.page.locator(f"input[name='{group}'][value='{value}']").check()
+
     def sends(self, label: str, **fields: str) -> None:
         """Type into fields by their names and press the button, past what the browser itself would refuse to send."""
         self.fills(**fields)
