@@ -192,7 +192,7 @@ def test_c04_a_person_adds_and_gives_up_a_customer_number(consumer: House) -> No
     form = person.open(f"/profile/capacities/remove?id={added.id}")
     assert person.fill(form, current="wrong wrong wrong").status == 401
     page = person.fill(form, current=PASSWORD)
-    assert "You act for that customer no more." in page.text
+    assert "You no longer act for that customer." in page.text
     assert [one.role for one in person.account.capacities] == [Role.BUSINESS]
     assert claim(stranger, account_number="IT47110815AX").path == "/profile/capacities?done=add"
 
