@@ -226,6 +226,8 @@ def _waits(explained: Explanation) -> Iterable[str]:
             colour = "yellow" if one.not_before > explained.at else "red"
             told = f"{_ENDINGS[one.ending]} not before {_shown(one.not_before)}: waits for {reminders}"
             yield f"[{colour}]{escape(told)} to be accepted by the mail server.[/{colour}]"
+        elif one.missing and _fallen(explained, one):
+            yield f"[yellow]{_ENDINGS[one.ending]} waits: there is no address that a reminder could go to.[/yellow]"
 
 
 def _fallen(explained: Explanation, ending: EndingState) -> bool:

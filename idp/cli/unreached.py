@@ -61,11 +61,15 @@ def bounced(username: str) -> None:
 
 
 def _row(one: Unreached, now: datetime) -> tuple[str, ...]:
-    asked = one.notice.reminder.asked_at if one.notice.reminder is not None else now
+    asked = f"{one.notice.reminder.asked_at:%Y-%m-%d}" if one.notice.reminder is not None else "never"
     held = f"{one.notice.ending} {'since' if one.ends_at <= now else 'from'} {one.ends_at:%Y-%m-%d}"
     kind = f"{format_duration(one.notice.ahead)} before {one.notice.ending}"
     words = one.words or "no answer yet"
-    return one.account.username, addresses.masked(one.account.email), kind, f"{asked:%Y-%m-%d}", held, words
+    return one.account.username, _masked(one) or "none", kind, asked, held, words
+
+
+def _masked(one: Unreached) -> str:
+    return addresses.masked(one.account.email) if one.account.email else ""
 
 
 def _document(one: Unreached) -> dict[str, Any]:
@@ -73,7 +77,7 @@ def _document(one: Unreached) -> dict[str, Any]:
     return {
         "account": one.account.id,
         "username": one.account.username,
-        "address": addresses.masked(one.account.email),
+        "address": _masked(one),
         "ending": one.notice.ending,
         "ahead": format_duration(one.notice.ahead),
         "due_at": one.notice.due_at.isoformat(),

@@ -1,7 +1,7 @@
 """People whom reminders do not reach: whose they are, what the mail server said of them, and what waits for them.
 
-Upkeep asks for such a reminder anew each week, and nothing ends meanwhile: somebody on the staff has to find out where the
-person can be reached.
+Upkeep asks for such a reminder anew each week, and for none of whoever gave no address; nothing ends meanwhile: somebody on
+the staff has to find out where the person can be reached, or close the account.
 """
 
 from collections.abc import Iterator
@@ -13,17 +13,21 @@ from idp.flows import reminding
 from idp.flows.world import World
 from idp.model import Account, AccountState
 from idp.policies.credentials import canonical_username
-from idp.policies.inactivity import Notice, counts_from, course
+from idp.policies.inactivity import Notice, counts_from, course, watched_after
 from idp.store.unused import BEGINNING, Undelivered
 
 # A letter that waits longer than this is in trouble.
 PATIENCE: Final = timedelta(days=1)
 READ_AT_ONCE: Final = 500
 BOUNCED: Final = "came back"
+NOWHERE: Final = "no address on file"
 
 
 class Unreached(NamedTuple):
-    """A reminder that reached nobody, the mail server's last words, and since when its ending has waited, or from when on."""
+    """A reminder that reached nobody, the mail server's last words, and since when its ending has waited, or from when on.
+
+    Where there is no address it was never asked for, and ``words`` say so.
+    """
 
     account: Account
     notice: Notice
@@ -32,7 +36,7 @@ class Unreached(NamedTuple):
 
 
 def unreached(world: World) -> Iterator[Unreached]:
-    """Every reminder that was refused, or has been waiting for a day, and that an ending waits for."""
+    """Every reminder that was refused, or has been waiting for a day, and that an ending waits for; last those sent nowhere."""
     now = world.clock()
     for template in reminding.TEMPLATES.values():
         for dead in (True, False):
@@ -40,6 +44,32 @@ def unreached(world: World) -> Iterator[Unreached]:
                 found = _holding_back(world, letter, now, dead=dead)
                 if found is not None:
                     yield found
+    for account in _unaddressed(world, now):
+        notice = _first_due(world, account, now)
+        if notice is not None:
+            yield Unreached(account, notice, NOWHERE, notice.due_at + notice.ahead)
+
+
+def _unaddressed(world: World, now: datetime) -> Iterator[Account]:
+    """Those who gave no address, and have been away for so long that they would be reminded."""
+    quiet_for = watched_after(world.policy).get(AccountState.ACTIVE)
+    since, after = BEGINNING, ""
+    while quiet_for is not None:
+        with world.store.read() as tx:
+            page = tx.unused.watched(
+                AccountState.ACTIVE, now - quiet_for, since=since, after=after, limit=READ_AT_ONCE, unaddressed=True
+            )
+        yield from (one.account for one in page)
+        if len(page) < READ_AT_ONCE:
+            return
+        since, after = page[-1].since, page[-1].account.id
+
+
+def _first_due(world: World, account: Account, now: datetime) -> Notice | None:
+    """The first reminder that has fallen due, of an ending that waits for it."""
+    ahead = course(account, world.policy)
+    ended = {"suspension": ahead.suspends_at, "expiry": ahead.expires_at}
+    return next((one for one in ahead.notices if one.due_at <= now and ended[one.ending] is None), None)
 
 
 def _undelivered(world: World, template: str, *, dead: bool) -> Iterator[Undelivered]:

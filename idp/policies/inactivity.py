@@ -94,7 +94,8 @@ def counts_from(account: Account, rules: Inactivity) -> Since:
 def course(account: Account, policy: Policy, *, accepted_at: datetime | None = None) -> Course:
     """The account's course if it stays unused.
 
-    To foresee it, reminders that were not accepted yet are taken as accepted at ``accepted_at``, or when they fall due.
+    To foresee it, reminders that were not accepted yet are taken as accepted at ``accepted_at``, or when they fall due; of
+    whoever gave no address none ever is.
     """
     rules, spans = policy.inactivity, policy.periods or (period(policy, _EVER),)
     since = counts_from(account, rules)
@@ -149,6 +150,9 @@ def due(account: Account, policy: Policy, now: datetime) -> Due | None:
     suspended = ahead.suspends_at is not None and now >= ahead.suspends_at
     if suspended and ahead.suspends_at is not None and not _noted(account.quiet.suspended_at, ahead.suspends_at):
         return Due(Act.SUSPEND, ahead.suspends_at)
+    if not account.email:
+        # There is nowhere to remind anybody: staff have them on a list (`idp accounts unreached`).
+        return None
     first = None if suspended else _wanted(ahead.notices, Ending.SUSPENSION, policy.inactivity, now)
     notice = first or _wanted(ahead.notices, Ending.EXPIRY, policy.inactivity, now)
     return Due(Act.REMIND, notice.due_at, notice) if notice is not None else None
@@ -274,7 +278,7 @@ class _Approach(NamedTuple):
             asked = _of(quiet.reminders, ending, ahead, max(self.since, due_at - STILL_GOOD))
             notices.append(Notice(ending, ahead, due_at, asked))
             taken = asked.accepted_at if asked is not None else None
-            if taken is None and self.accepted_at is not None and not came:
+            if taken is None and self.accepted_at is not None and not came and self.account.email:
                 taken = max(self.accepted_at, due_at)
             if rules.require_reminders and taken is not None:
                 at = max(at, taken + ahead)

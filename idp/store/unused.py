@@ -47,6 +47,12 @@ _watched = (
 _WATCHED = Statement(
     select(_a.quiet_since, *ACCOUNT_COLUMNS).where(*_watched).order_by(_a.quiet_since, _a.id).limit(bindparam("limit"))
 )
+_UNADDRESSED = Statement(
+    select(_a.quiet_since, *ACCOUNT_COLUMNS)
+    .where(*_watched, _a.email == literal_column("''"))
+    .order_by(_a.quiet_since, _a.id)
+    .limit(bindparam("limit"))
+)
 _COUNT = Statement(select(func.count()).select_from(accounts).where(*_watched))
 _BURY = Statement(insert(tombstones))
 _PURGE = (
@@ -107,14 +113,22 @@ class Unused(Repository):
     __slots__ = ()
 
     def watched(
-        self, state: AccountState, until: datetime, *, since: datetime = BEGINNING, after: str = "", limit: int = 500
+        self,
+        state: AccountState,
+        until: datetime,
+        *,
+        since: datetime = BEGINNING,
+        after: str = "",
+        limit: int = 500,
+        unaddressed: bool = False,
     ) -> list[Watched]:
         """The accounts of a state, without credentials, that have been quiet since ``until`` or longer, the longest first.
 
-        ``since`` and ``after`` are the place, and the id, of the last one seen.
+        ``since`` and ``after`` are the place, and the id, of the last one seen; ``unaddressed``: only those without an address.
         """
         values = {"state": state.value, "until": until, "since": since, "after": after, "limit": limit}
-        return [Watched(row[0], account_of(row[1:])) for row in self._link.all(_WATCHED, values)]
+        chosen = _UNADDRESSED if unaddressed else _WATCHED
+        return [Watched(row[0], account_of(row[1:])) for row in self._link.all(chosen, values)]
 
     def count(self, state: AccountState, until: datetime, *, since: datetime = BEGINNING, after: str = "") -> int:
         """How many ``watched`` would find in the end."""

@@ -21,6 +21,7 @@ from idp.policies.inactivity import (
     course,
     due,
     falls,
+    next_due,
     period,
     watched_after,
     worth_noting,
@@ -614,3 +615,14 @@ def test_where_each_reminder_goes_out_in_time_the_endings_come_to_the_day(rules,
 
 def test_a_period_is_the_spans_of_a_policy():
     assert period(POLICY, NOW) == Period(NOW, 120 * DAY, 180 * DAY, 30 * DAY)
+
+
+def test_whoever_gave_no_address_is_reminded_of_nothing_and_waits_where_reminders_are_required():
+    nobody = used(NOW - 119 * DAY, email="")
+    assert due(nobody, POLICY, NOW) is None
+    assert course(nobody, POLICY).suspends_at is None
+    assert course(nobody, POLICY, accepted_at=NOW).suspends_at is None
+    assert next_due(nobody, POLICY, NOW) is None
+    unasked = policy(inactivity={"require_reminders": False})
+    assert due(nobody, unasked, NOW) is None
+    assert due(nobody, unasked, NOW + DAY).act is Act.SUSPEND

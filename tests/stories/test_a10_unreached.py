@@ -166,3 +166,34 @@ def test_a10_at_a_new_address_it_is_asked_for_at_once(house: House) -> None:
     assert listed(house) == []
     sweep(house)
     assert letter(house, person).to == person.account.email
+
+
+def test_a10_whoever_gave_no_address_is_on_the_list_and_makes_no_round_busy(house: House) -> None:
+    now = house.clock()
+    facts = {"email": "", "email_confirmed_at": None, "created_at": now - 400 * DAY, "enrolled_at": None}
+    person = house.customer(**facts, last_sign_in_at=now - 130 * DAY)
+    fresh = house.customer(**facts, last_sign_in_at=now - 95 * DAY)
+    before = len(house.audit())
+    for _ in range(3):
+        assert [one for stretch in upkeep.sweep(house.world) for one in stretch.done] == []
+        house.clock.move(days=8)
+    # Nothing but the rounds themselves is written down.
+    assert {entry.event for entry in house.audit()[before:]} == {"upkeep"}
+    found = {one["username"]: one for one in listed(house)}
+    assert set(found) == {person.username, fresh.username}
+    told = found[person.username]
+    assert (told["ending"], told["ahead"], told["address"], told["asked_at"]) == ("suspension", "30d", "", None)
+    assert told["words"] == "no address on file"
+    assert told["waits_from"] == (now - 10 * DAY).isoformat()
+    said = run(house, "unreached")
+    assert "never" in said
+    assert "no address on file" in said
+    # Nobody is suspended unreminded; who gives an address is reminded from then on.
+    assert stands(house, person) is Standing.ACTIVE
+    explained = CliRunner(env={**house.secrets, "IDP_CONFIG": str(CONFIG)}).invoke(idp, ["explain", person.username])
+    assert "there is no address that a reminder could go to" in " ".join(explained.output.split()), explained.output
+    with house.world.store.begin() as tx:
+        tx.accounts.set_email(person.account.id, "maria.late@example.com", house.clock())
+    sweep(house)
+    assert letter(house, person).to == "maria.late@example.com"
+    assert {one["username"] for one in listed(house)} == {fresh.username}
