@@ -51,7 +51,7 @@ class Walk:
 
     @property
     def name(self) -> str:
-        """What its pictures and its test are called."""
+        """What its test is called."""
         return f"{self.profile}-{self.how['language']}"
 
 
@@ -155,11 +155,11 @@ def test_b01_c01_d01_e01_a_registration_is_walked_to_its_end(
     kind = Typist if walk.keyboard else Guest
     with kind(chromium, cast("Demo", None), **walk.how) as someone:
         arrives(someone, house, client=walk.client)
-        someone.stands(someone.says("Sign in"), f"{walk.name}-1-sign-in", focus="username")
+        someone.stands(someone.says("Sign in"), f"{walk.profile}-1-sign-in", focus="username")
         someone.goes(someone.says("Register"))
         fills_in(someone, walk)
         for number, step in enumerate(walk.then, 4):
-            STEPS[step](someone, house, walk, f"{walk.name}-{number}-{step.replace(' ', '-')}")
+            STEPS[step](someone, house, walk, f"{walk.profile}-{number}-{step.replace(' ', '-')}")
         ends(someone, walk)
 
 
@@ -178,9 +178,9 @@ def welcome(route: Route) -> None:
 def fills_in(someone: Guest, walk: Walk) -> None:
     """The form, at first with a fault in it."""
     label, secrets = someone.says("Register"), {"password": CHOSEN, "password_again": CHOSEN}
-    someone.stands(label, f"{walk.name}-2-form")
+    someone.stands(label, f"{walk.profile}-2-form")
     someone.sends(label, **{**walk.typed, **secrets, **walk.wrong})
-    someone.stands(label, f"{walk.name}-3-wrong", focus=walk.focus, wrong=True)
+    someone.stands(label, f"{walk.profile}-3-wrong", focus=walk.focus, wrong=True)
     # What was typed is still there, but for the passwords.
     right = {name: value for name, value in walk.typed.items() if name in walk.wrong}
     someone.sends(label, **right, **secrets)
@@ -234,7 +234,7 @@ def ends(someone: Guest, walk: Walk) -> None:
         return
     expect(someone.page.locator("h1")).to_have_text(someone.says("Hello, %(name)s", name="Maria Rossi"))
     someone.goes(someone.says("My Profile"))
-    someone.stands(someone.says("My Profile"), f"{walk.name}-8-profile")
+    someone.stands(someone.says("My Profile"), f"{walk.profile}-8-profile")
 
 
 # My Profile
@@ -319,7 +319,7 @@ def cancels(someone: Guest, person: Person) -> None:
     someone.goes("Cancel a service, or everything")
     heading, cancel = "What would you like to cancel?", "Cancel what I chose"
     someone.stands(heading, "profile-8-leave")
-    someone.answers("what", "all")
+    someone.answers("what", "*")
     someone.sends(cancel, current="not my password")
     someone.stands(heading, "profile-8-leave-wrong", focus="current", wrong=True)
     someone.sends(cancel, current=person.password)

@@ -440,7 +440,7 @@ def _registration_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     late = {"fields": {"username": ("username_taken",), "password": ("too_short", "breached")}}
     yield "register-taken", "register", form | bill | late | {"values": {"username": "giulia.conti"}}
     links = {"register_href": "/register?sign_in=9Qm", "confirm_href": "/register/confirm?sign_in=9Qm"}
-    yield "sign-in-address", "sign_in", FORM | links | {"named_by": ("email",)}
+    yield "sign-in-address", "sign_in", FORM | links | {"named_by": ("email",), "remember": False}
     yield "sign-in-either", "sign_in", FORM | {"named_by": ("email", "username")}
     yield "sign-in-register", "sign_in", FORM | links | {"client_name": "My Account", "invitation_href": "/invitation"}
     code = FORM | {"channel": "email", "to": "giulia.conti@norda.example", "length": 6, "minutes": 1440, "again": True}
