@@ -187,6 +187,19 @@ def keep(username: str) -> None:
     click.echo(f"{kept.username}: active again, and nothing is deleted. The person is told.")
 
 
+@accounts.command()
+@click.argument("username")
+@click.argument("services", nargs=-1, required=True)
+@click.option("--remove", is_flag=True, help="Take the services away instead: tokens are worth nothing there at once.")
+def entitle(username: str, services: tuple[str, ...], remove: bool) -> None:
+    """Let USERNAME use SERVICES, also one that the person gave back."""
+    world = _world()
+    if not remove:
+        _entitlements(world, services)
+    account = _found(assist.entitle(world, username, services, _actor(), remove=remove))
+    click.echo(f"{account.username} may use: {', '.join(sorted(account.entitlements)) or 'nothing'}.")
+
+
 @accounts.command("remove-second-factor")
 @click.argument("username")
 def remove_second_factor(username: str) -> None:
@@ -264,6 +277,11 @@ def _checked(world: World, email: str, language: str, zone: str, entitlements: t
         raise click.ClickException(f"{language} is none of the languages: {', '.join(world.languages)}.")
     if zone not in available_timezones():
         raise click.ClickException(f"{zone} is no time zone.")
+    _entitlements(world, entitlements)
+
+
+def _entitlements(world: World, entitlements: tuple[str, ...]) -> None:
+    """Refuse what no resource asks for."""
     known = {name for resource in world.resources.values() for name in resource.scopes.values() if name}
     unknown = sorted(set(entitlements) - known)
     if unknown:

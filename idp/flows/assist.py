@@ -1,7 +1,10 @@
-"""What staff may do for a person: block, unblock, unlock, reactivate, keep, start a reset, close. They never learn a secret."""
+"""What staff may do for a person: block, unblock, unlock, reactivate, keep, entitle, reset, close. They learn no secret."""
 
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import Any
 
 from idp.flows import confirming, erasing, keeping, strong, temporary, waking
 from idp.flows.keeping import By
@@ -102,6 +105,26 @@ def keep(world: World, username: str, actor: str) -> Account | None:
             return None
         waking.take_back(world, tx, account, now=now, by=By(Source(), actor=actor))
     return account
+
+
+def entitle(world: World, username: str, services: Collection[str], actor: str, *, remove: bool = False) -> Account | None:
+    """Let a person use services, or no more: the account as it is then. None: unknown.
+
+    What is taken away is worth nothing at once, in a token of before neither; what is given comes with the next token.
+    """
+    now = world.clock()
+    with world.store.begin() as tx:
+        known = tx.accounts.by_username(canonical_username(username))
+        account = tx.accounts.locked(known.id) if known is not None else None
+        if account is None:
+            return None
+        before = account.entitlements
+        after = before.difference(services) if remove else before.union(services)
+        if after != before:
+            tx.particulars.set_entitlements(account.id, after)
+            facts: dict[str, Any] = {"before": sorted(before), "after": sorted(after)}
+            world.record(tx, now, "account.entitled", "done", account=account, actor=actor, **facts)
+    return replace(account, entitlements=after)
 
 
 # How long an address must have stood before staff may have a temporary password sent to it (ASVS 6.4.6).
