@@ -10,7 +10,7 @@ from tests.harness import House
 from tests.people import Page, Person
 
 FORM = "/profile/leave"
-ALL = "all"
+ALL = "*"
 
 
 def cancel(person: Person, what: str, current: str | None = None) -> Page:

@@ -268,7 +268,7 @@ class Purposes(Seen):
 
 
 class Leave(Current):
-    """Which service is given back, or "all" for everything, under the password."""
+    """Which service is given back, or "*" for everything, under the password."""
 
     what = _text()
 

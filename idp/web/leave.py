@@ -18,7 +18,8 @@ Limit = Callable[[Callable[..., Response]], Callable[..., Response]]
 Held = tuple[Session, Account]
 HOME: Final = "/profile/leave"
 _NEWS: Final = {"service": "service_cancelled"}
-_ALL: Final = "all"
+# No service has such a name (settings/resources.py).
+_ALL: Final = "*"
 
 
 class Leaving:

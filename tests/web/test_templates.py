@@ -267,7 +267,7 @@ def _profile_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
 def _leaving_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     own = FORM | {"username": "giulia.conti", "goes": "6 December, 14:35 UTC", "services": ("billing", "service", "tv <b>")}
     yield "leave", "leave", own | {"told": "service_cancelled"}
-    wrong = {"values": {"what": "all"}, "fields": {"current": ("wrong_current",)}}
+    wrong = {"values": {"what": "*"}, "fields": {"current": ("wrong_current",)}}
     yield "leave-wrong", "leave", own | wrong
     yield "leave-faults", "leave", own | {"fields": {"what": ("choose_one",), "current": ("required",)}, "errors": ("csrf",)}
     yield "leave-at-once", "leave", own | {"services": (), "goes": None, "told": ""}
