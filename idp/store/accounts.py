@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, literal_column, or_, select, update
 
 from idp.model import Account, AccountState, Credential, Factor
 from idp.store.codec import (
@@ -130,7 +130,12 @@ _VALID_FROM = setting(sessions_valid_from="now")
 _GONE = Statement(select(tombstones.c.subject).where(tombstones.c.subject == bindparam("id")))
 _SIGNED_IN = Statement(
     update(accounts)
-    .where(_a.id == bindparam("account"), or_(_a.sessions_valid_from.is_(None), _a.sessions_valid_from <= bindparam("now")))
+    .where(
+        _a.id == bindparam("account"),
+        # Cancelled or blocked while the sign-in was on its last step: nothing opens, and the date that was told stays.
+        _a.state == literal_column("'active'"),
+        or_(_a.sessions_valid_from.is_(None), _a.sessions_valid_from <= bindparam("now")),
+    )
     .values(
         {name: bindparam("now", type_=_a.last_sign_in_at.type) for name in ("last_sign_in_at", "quiet_since")} | {"quiet": None}
     )
@@ -253,7 +258,7 @@ class Accounts(Repository):
         self._link.run(_ENROLLED, {"account": account_id, "to": AccountState.ACTIVE.value, "now": now, "nothing": None})
 
     def signed_in(self, account_id: str, now: datetime) -> bool:
-        """A sign-in was completed: the inactivity clock restarts. False where whatever began at ``now`` is dead already."""
+        """A sign-in was completed: the inactivity clock restarts. False where nothing that begins at ``now`` opens any more."""
         return self._link.count(_SIGNED_IN, {"account": account_id, "now": now}) == 1
 
     def reactivated(self, account_id: str, now: datetime) -> None:

@@ -31,13 +31,15 @@ class Watched(NamedTuple):
 
 
 _this = _a.id == bindparam("account")
+# What becomes of an account otherwise is no matter of use: who cancelled meanwhile was told a date, and it stays.
+_in_use = (_this, _a.state == literal_column("'active'"))
 _SET_QUIET = Statement(update(accounts).where(_this).values(quiet=bindparam("to")))
 _now = bindparam("now", type_=_a.created_at.type)
 # As any use does, it forgets what was done about the account; it stays where it was in the order, should policy cease to
 # count it.
 _USED = {
-    Use.REFRESH: Statement(update(accounts).where(_this).values(last_refresh_at=_now, quiet=None)),
-    Use.STEP_UP: Statement(update(accounts).where(_this).values(last_step_up_at=_now, quiet=None)),
+    Use.REFRESH: Statement(update(accounts).where(*_in_use).values(last_refresh_at=_now, quiet=None)),
+    Use.STEP_UP: Statement(update(accounts).where(*_in_use).values(last_step_up_at=_now, quiet=None)),
 }
 _watched = (
     _a.state == bindparam("state"),

@@ -424,6 +424,7 @@ def test_an_address_that_was_changed_is_found_by_the_new_one_alone(store: Store)
 @pytest.mark.parametrize(("after", "opens"), [(-TICK, False), (timedelta(0), True), (TICK, True)])
 def test_a_sign_in_that_began_before_a_cut_opens_nothing(store: Store, after: timedelta, opens: bool) -> None:
     with store.begin() as tx:
+        tx.accounts.enrolled("a1", NOW)
         tx.accounts.sessions_valid_from("a1", NOW)
         assert tx.accounts.signed_in("a1", NOW + after) is opens
 

@@ -140,6 +140,18 @@ def test_a_sign_in_that_comes_too_late_ends_nothing(store: Store) -> None:
     assert (found.since, found.account.quiet) == (NOW - 200 * DAY, QUIET)
 
 
+@pytest.mark.parametrize("state", [AccountState.LEAVING, AccountState.BLOCKED])
+def test_a_use_that_was_on_its_way_when_access_ended_changes_nothing(store: Store, state: AccountState) -> None:
+    told = Quiet(goes_at=NOW + 14 * DAY)
+    add(store, "a", NOW - DAY, state=state, state_at=NOW, quiet=told, sessions_valid_from=None)
+    with store.begin() as tx:
+        before = tx.accounts.bare("a")
+        assert not tx.accounts.signed_in("a", NOW + SECOND)
+        tx.unused.used("a", Use.REFRESH, NOW + SECOND)
+        tx.unused.used("a", Use.STEP_UP, NOW + SECOND)
+        assert tx.accounts.bare("a") == before
+
+
 @pytest.mark.parametrize(
     "quiet",
     [
