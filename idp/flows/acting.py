@@ -72,8 +72,6 @@ def add(world: World, who: Resident, current: str, typed: Mapping[str, str]) -> 
         return NotDone.TOO_MANY_GUESSES
     customer = belonging.record(world, claimed)
     matched = customer if registration.matches(customer, claimed, world.policy.registration) else None
-    for guess in guesses if matched is not None else ():
-        belonging.no_guess(world, *guess)
     with world.store.begin() as tx:
         before = unchanged(world, tx, who, Factor.PASSWORD)
         if before is None:
@@ -85,6 +83,9 @@ def add(world: World, who: Resident, current: str, typed: Mapping[str, str]) -> 
         if isinstance(outcome, Capacity):
             _keep(tx, before, (*before.capacities, outcome), joins=outcome.customer)
             keeping.changed(world, tx, before, Changed.CAPACITY, now=who.now, by=who.by(end_others=False))
+    # What is told as no match counts as one, or the limit would tell whose number it is.
+    for guess in guesses if outcome is not NotDone.NO_MATCH else ():
+        belonging.no_guess(world, *guess)
     return outcome
 
 

@@ -234,6 +234,14 @@ def test_c04_guesses_are_counted_for_the_account_too(consumer: House) -> None:
     assert claim(person, account_number="IT47110815BX", family_name="Bianchi").status == 429
 
 
+def test_c04_the_limit_of_guesses_does_not_tell_whose_a_number_is(consumer: House) -> None:
+    owner, stranger = signed_in(consumer, capacities(consumer)[1]), signed_in(consumer, capacities(consumer)[1])
+    assert claim(owner, account_number="IT80002222DX", family_name="Verdi").path == "/profile/capacities?done=add"
+    most = int(consumer.world.policy.registration.guesses.partition("/")[0])
+    assert [claim(stranger, account_number="IT80002222DX", family_name="Verdi").status for _ in range(most)] == [422] * most
+    assert claim(stranger, account_number="IT80002222DX", family_name="Verdi").status == 429
+
+
 def test_c04_the_password_is_asked_first(consumer: House) -> None:
     person = signed_in(consumer, capacities(consumer)[1])
     for page in (
