@@ -1,7 +1,7 @@
 """Where machines are made: the only place that opens the store, seats the vault and reads the clock."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,6 +9,7 @@ from idp.flows import customers
 from idp.flows.world import World
 from idp.model import Customer
 from idp.policies.inactivity import period
+from idp.policies.policy import Policy
 from idp.post import CustomerGateway, Numbers, SmsGateway
 from idp.settings import Settings, canonical
 from idp.store import Store, open_store
@@ -37,20 +38,27 @@ def make_world(settings: Settings, store: Store | None = None) -> World:
     """The World of these settings, over a store that is given or opened."""
     opened = store or open_store(settings.database.url, settings.redis.url, pool_size=settings.database.pool_size)
     numbers = make_numbers(settings)
+    channels = frozenset({"mail", "sms"} if settings.sms.url is not None else {"mail"})
     return World(
         store=opened,
         vault=make_vault(settings),
-        policy=settings.policy,
+        policy=_sendable(settings.policy, channels),
         clients=settings.clients,
         resources=settings.resources,
         issuer=settings.issuer,
         clock=clock,
         languages=settings.languages,
-        channels=frozenset({"mail", "sms"} if settings.sms.url is not None else {"mail"}),
+        channels=channels,
         numbers=numbers,
         texts=settings.texts,
         records=make_records(settings, numbers),
     )
+
+
+def _sendable(policy: Policy, channels: Collection[str]) -> Policy:
+    """The policy without the extra proof that nothing here can carry: whoever has a number is asked for another."""
+    ways = tuple(way for way in policy.step_up.extra_by if way != "sms_code" or "sms" in channels)
+    return replace(policy, step_up=replace(policy.step_up, extra_by=ways))
 
 
 def make_numbers(settings: Settings) -> Numbers:

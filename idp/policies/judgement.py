@@ -29,6 +29,8 @@ def texted(policy: Policy) -> tuple[str, ...]:
     keys = [key for key, method in asked.items() if method.enabled and "sms_code" in method.prove_by]
     if policy.inactivity.suspend_after is not None and "sms_code" in policy.inactivity.reactivate_by:
         keys.append("inactivity.reactivate_by")
+    if set(policy.step_up.extra_by) == {"sms_code"}:
+        keys.append("step_up.extra_by")
     return tuple(keys)
 
 

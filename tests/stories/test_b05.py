@@ -250,6 +250,14 @@ def test_b05_by_text_message_where_there_is_a_number_alone(new_house: Callable[.
         assert claims(person, page)["acr"] == "extra"
 
 
+def test_b05_without_a_gateway_nobody_waits_for_a_text_message(new_house: Callable[..., House]) -> None:
+    house = new_house(environ={"IDP_PROFILE": "self-serve"})
+    person = someone(house, mobile="+393471234567")
+    page = asked(person)
+    assert "We send it to your address" in page.text
+    assert claims(person, person.walk(page))["acr"] == "extra"
+
+
 def test_b05_the_answer_is_asked_where_policy_says_so(house: House) -> None:
     person = house.customer()
     person.sign_in()
