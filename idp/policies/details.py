@@ -13,7 +13,7 @@ NAMES: Final[tuple[Field, ...]] = ("given_name", "family_name")
 
 def names_on_record(account: Account) -> bool:
     """Whether the names are those of the operator's customer records, which the person cannot change here."""
-    return any(one.reference for one in account.capacities)
+    return any(one.reference or one.customer for one in account.capacities)
 
 
 def judge(

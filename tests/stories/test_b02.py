@@ -71,9 +71,10 @@ def test_b02_the_next_token_tells_the_new_name(house: House) -> None:
     assert house.userinfo(token).json()["given_name"] == "Marianna"
 
 
-def test_b02_names_of_the_operators_records_are_shown_and_stay(house: House) -> None:
-    sealed = house.vault.seal(b"100200300")
-    person = signed_in(house, capacities=(Capacity("c1", Role.CONSUMER, "", sealed),))
+@pytest.mark.parametrize("known_by", ["account number", "customer code"])
+def test_b02_names_of_the_operators_records_are_shown_and_stay(house: House, known_by: str) -> None:
+    sealed, customer = (house.vault.seal(b"100200300"), "") if known_by == "account number" else (b"", "digest of a code")
+    person = signed_in(house, capacities=(Capacity("c1", Role.CONSUMER, "", sealed, customer),))
     page = person.open("/profile/details")
     assert "Maria Rossi" in page.text
     assert "customer records" in page.text
