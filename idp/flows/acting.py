@@ -17,6 +17,7 @@ from idp.policies import capacities, matching, registration
 from idp.policies.credentials import canonical_username
 from idp.policies.registration import Claimed
 from idp.policies.steps import ChooseCapacity
+from idp.post import RecordsDown
 from idp.store import Transaction
 
 
@@ -70,7 +71,12 @@ def add(world: World, who: Resident, current: str, typed: Mapping[str, str]) -> 
     counted = [belonging.may_guess(world, *guess) for guess in guesses]
     if not all(counted):
         return NotDone.TOO_MANY_GUESSES
-    customer = belonging.record(world, claimed)
+    try:
+        customer = belonging.record(world, claimed)
+    except RecordsDown:
+        # Nobody could say: it was no guess, of the account neither.
+        belonging.no_guess(world, *guesses[0])
+        raise
     matched = customer if registration.matches(customer, claimed, world.policy.registration) else None
     with world.store.begin() as tx:
         before = unchanged(world, tx, who, Factor.PASSWORD)

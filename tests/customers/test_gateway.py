@@ -255,3 +255,17 @@ def test_where_nobody_answers_it_is_never_no_match(registry: Registry, new_house
     down = registered(house.person(), **typed)
     assert down.status == 503
     assert down.heading != unmatched.heading
+
+
+def test_where_nobody_answers_a_customer_that_is_added_counts_as_no_guess(
+    registry: Registry, new_house: Callable[..., House]
+) -> None:
+    house = new_house(environ={"IDP_PROFILE": "self-serve", **registry.environ})
+    person = house.customer()
+    person.sign_in()
+    typed = {"account_number": "0012345678", "family_name": "d'angelo", "number": "020 7946 0018", "current": person.password}
+    registry.status = 500
+    for _ in range(6):
+        assert person.fill(person.open("/profile/capacities/add"), **typed).status == 503
+    registry.status = 200
+    assert person.fill(person.open("/profile/capacities/add"), **typed).path == "/profile/capacities?done=add"
