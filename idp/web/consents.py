@@ -21,6 +21,8 @@ from idp.web.house import House
 Limit = Callable[[Callable[..., Response]], Callable[..., Response]]
 Held = tuple[Session, Account]
 HOME: Final = "/profile/consents"
+# How many answers of before the page shows; what is held about the person has all.
+_SHOWN: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ class Consents:
             seen=agree.mark(texts, locale),
             purposes=[(told(one, locale), self._row(last.get(one.name), account, locale)) for one in texts],
             terms=[(told(one, locale), self._row(last.get(one.name), account, locale)) for one in terms],
-            history=[self._row(one, account, locale) for one in reversed(rows)],
+            history=[self._row(one, account, locale) for one in rows[: -_SHOWN - 1 : -1]],
+            most=_SHOWN,
             **more,
         )
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from idp.flows.agree import mark, texts
-from idp.model import AccountState
+from idp.model import AccountState, Agreement
 from tests.agreements import KINDS, answers, asked, ledger, member
 from tests.harness import House, open_house, together
 from tests.people import Page, Person
@@ -147,6 +147,21 @@ def test_changes_at_once_leave_the_account_as_the_ledger_s_last_row_says(consume
     assert {one.to: one.given for one in person.account.agreed} == last
     rows = [given for to, _, given in answers(consumer, person) if to == "news"]
     assert all(before != after for before, after in pairwise(rows))
+
+
+def test_a_thousand_changes_of_mind_make_no_endless_page(consumer: House) -> None:
+    person = signed_in(consumer)
+    (news,) = texts(consumer.world, ["news"])
+    with consumer.world.store.begin() as tx:
+        account = tx.accounts.locked(person.account.id)
+        assert account is not None
+        for number in range(1000):
+            row = Agreement(account.id, "news", news.version, number % 2 == 0, "en", "", consumer.clock())
+            tx.particulars.agree(account, row)
+    page = person.open(HOME)
+    assert page.response.text.count("<li>") < 60
+    assert "The newest 50; the file has all." in page.text
+    assert len(ledger(consumer, person)) > 1000
 
 
 def test_who_was_blocked_meanwhile_agrees_to_nothing_more(consumer: House) -> None:

@@ -508,8 +508,14 @@ def _agreements() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yes = {"text": "May we tell <i>others</i>?", "terms": False, "version": "2026-05", "given": True, "at": "14:35"}
     no = yes | {"text": news.heading, "version": "2026-11", "given": False}
     accepted = yes | {"text": terms.heading, "terms": True, "version": "2026-11"}
-    page = asks | {"purposes": [(news, no), (ads, yes)], "terms": [(terms, accepted)], "history": [yes, no, accepted]}
+    page = asks | {
+        "purposes": [(news, no), (ads, yes)],
+        "terms": [(terms, accepted)],
+        "history": [yes, no, accepted],
+        "most": 50,
+    }
     yield "consents", "consents", page | {"told": "answers_saved"}
+    yield "consents-long", "consents", page | {"most": 3}
     noticed = accepted | {"given": False, "version": "2025-01"}
     bare = {"purposes": [(news, yes), (ads, None)], "terms": [(terms, noticed)], "history": [noticed]}
     yield "consents-renewed", "consents", page | bare | {"errors": ("text_changed",)}
