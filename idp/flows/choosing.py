@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from idp.flows import arriving, keeping
-from idp.flows.facts import Looked, advance
+from idp.flows.facts import Looked, advance, turned
 from idp.flows.keeping import By
 from idp.flows.world import World
 from idp.model import Account, Factor, Lost, Proof
@@ -64,7 +64,7 @@ def _onward(world: World, looked: Looked, factor: Factor, *, temporary: bool) ->
             # Who has just chosen the password finds the name filled in.
             ask = replace(sign_in.ask, login_hint=looked.account.username if looked.account else "")
             return advance(world, nobody, account_id=None, proofs=(), recovering=None, told="password_replaced", ask=ask)
-        theirs = replace(looked, sign_in=replace(sign_in, account_id=looked.account.id if looked.account else None))
+        theirs = replace(looked, sign_in=turned(sign_in, looked.account.id)) if looked.account else looked
         return advance(world, theirs, Proof(factor, now), recovering=None)
     proof = None if factor is Factor.ANSWER else Proof(factor, now)
     return advance(world, looked, proof, recovering=None)

@@ -73,11 +73,11 @@ def see(world: World, visit: Visit, sign_in: SignIn, now: datetime) -> Looked:
     return Looked(visit, now, sign_in, account, aim, step)
 
 
-def turned(sign_in: SignIn, account: Account) -> SignIn:
-    """The sign-in turned to the account just proved; what any other account proved, ticked and asked is left behind."""
-    if sign_in.account_id == account.id:
+def turned(sign_in: SignIn, account_id: str) -> SignIn:
+    """The sign-in turned to the account just proved; what others proved, ticked, asked and allowed is left behind."""
+    if sign_in.account_id == account_id:
         return sign_in
-    return replace(sign_in, account_id=account.id, proofs=(), remember=None, code_sent=False, capacity="")
+    return replace(sign_in, account_id=account_id, proofs=(), remember=None, code_sent=False, capacity="", consented=False)
 
 
 def with_consent(world: World, tx: Transaction, sign_in: SignIn, now: datetime) -> SignIn:

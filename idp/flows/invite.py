@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlencode
 
-from idp.flows.facts import Looked, Visit, advance, see, under_way
+from idp.flows.facts import Looked, Visit, advance, see, turned, under_way
 from idp.flows.world import World
 from idp.model import Account, AccountState, Factor, Invitation, Proof
 from idp.policies import credentials
@@ -98,7 +98,8 @@ def accept(world: World, visit: Visit, code: str) -> Looked | None:
     if invitation is None:
         return None
     visit, sign_in = under_way(world, visit, invitation.client_id, now)
-    invited = replace(sign_in, account_id=invitation.account_id, invitation=invitation.digest, proofs=(), recovering=None)
+    theirs = turned(sign_in, invitation.account_id)
+    invited = replace(theirs, invitation=invitation.digest, proofs=(), recovering=None, registering=None)
     return advance(world, see(world, visit, invited, now), Proof(Factor.INVITATION, now))
 
 

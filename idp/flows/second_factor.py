@@ -164,7 +164,7 @@ def _whole(world: World, looked: Looked, challenge: str, sent: str) -> Answer:
 
     if prove_by(world, now, aim, Factor.PASSKEY, right) is not Verdict.RIGHT:
         return Wrong(looked)
-    theirs = replace(looked, account=account, aim=aim, sign_in=turned(looked.sign_in, account))
+    theirs = replace(looked, account=account, aim=aim, sign_in=turned(looked.sign_in, account.id))
     return advance(world, theirs, Proof(Factor.PASSKEY, now), told="", challenge="")
 
 

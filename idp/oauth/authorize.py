@@ -79,7 +79,7 @@ class Authorization:
         """Answer at once where the session suffices, or send the browser to sign in."""
         now = self.world.clock()
         ask = self._ask(asking, held, now)
-        step = self._next(ask, held, now)
+        step = self._next(asking, ask, held, now)
         if isinstance(step, Done) and held is not None:
             return self._answer(asking, *held, step.proofs)
         if "none" in asking.prompt:
@@ -116,24 +116,23 @@ class Authorization:
             acr_essential=asking.acr_essential,
             fresh_since=fresh_since,
             subject=asking.subject,
-            consent_given=self._consented(asking, held),
+            consent_given=not asking.client.consent and "consent" not in asking.prompt,
             login_hint=asking.login_hint,
             locale=asking.locale,
         )
 
     def _consented(self, asking: Asking, held: Held | None) -> bool:
-        """The operator's own clients need no consent; others have it asked, unless it was given not long ago."""
-        if "consent" in asking.prompt:
+        """Whether whoever is signed in allowed not long ago what is asked. It says nothing of who signs in next."""
+        if held is None or not asking.client.consent or "consent" in asking.prompt:
             return False
-        if not asking.client.consent:
-            return True
-        return held is not None and grant.consented(self.world, held[1], asking.client, asking.scope)
+        return grant.consented(self.world, held[1], asking.client, asking.scope)
 
-    def _next(self, ask: Ask, held: Held | None, now: datetime) -> Step:
+    def _next(self, asking: Asking, ask: Ask, held: Held | None, now: datetime) -> Step:
         proofs: tuple[Proof, ...] = held[0].proofs if held is not None else ()
         account = held[1] if held is not None else None
         acting = held[0].capacity if held is not None else ""
-        seen = SignIn("", "", now, now, ask, account.id if account else None, proofs, capacity=acting)
+        consented = self._consented(asking, held)
+        seen = SignIn("", "", now, now, ask, account.id if account else None, proofs, consented=consented, capacity=acting)
         return entry.next_step(seen, account, self.world.policy, now)
 
     def _answer(self, asking: Asking, session: Session, account: Account, proofs: tuple[Proof, ...]) -> Response:
