@@ -62,6 +62,7 @@ def _of_coming_and_going(issuer: str, now: datetime) -> Samples:
         "already_registered": {
             "email": {**person, "taken": "email", "link": sign_in, "recover": f"{issuer}/recover"},
             "customer": {**person, "taken": "customer", "link": sign_in, "recover": None},
+            "closed": {**person, "taken": "email", "link": None, "recover": None},
         },
         "cancelled": {"": {**person, "at": now.isoformat(), "goes": goes, "link": sign_in}},
         "kept": {by: {**told, "by": by} for by in ("person", "staff")},

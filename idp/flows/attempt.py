@@ -165,7 +165,8 @@ class _Attempt:
     def _tell_owner(self, tx: Transaction, account: Account, after: Counter) -> None:
         closed = "disabled" if after.disabled_at else "locked"
         self.world.record(tx, self.now, "factor.locked", closed, account=account, factor=self.factor)
-        if self.world.policy.lockout.tell_owner:
+        # Whoever registered with an address has not shown that it is theirs, and may have written anything for a name.
+        if self.world.policy.lockout.tell_owner and account.state is not AccountState.PENDING:
             until = after.locked_until.isoformat() if after.locked_until and not after.disabled_at else None
             context = {"name": account.called, "factor": self.factor, "until": until}
             self.world.send(tx, self.now, "locked", account, context)

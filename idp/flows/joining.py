@@ -49,16 +49,21 @@ class NotMade(Enum):
     """Why no account was made."""
 
     NAME_TAKEN = auto()  # a name that people choose is somebody's
+    ADDRESS_FULL = auto()  # too many gave the address, and never showed that it is theirs
     TURNED_AWAY = auto()  # the address or the customer is somebody's, who was told; or no letter may go out
 
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """What the house knows of what was typed: who has the name, and whose the address or the customer is."""
+    """What the house knows of what was typed.
 
-    named: Account | None
-    name_taken: bool
+    The name that the account can have, who waits for a code under it, whose the address or the customer is, and what cannot be.
+    """
+
+    username: str
+    before: Account | None
     owners: tuple[tuple[Account, str], ...]
+    fault: NotMade | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +83,15 @@ class Joining:
         allowed: bool | None = None
         for _ in range(_TRIES):
             found = self._look_round()
-            if found.name_taken:
-                return NotMade.NAME_TAKEN
+            if found.fault is not None:
+                return found.fault
             if allowed is None:
                 allowed = self._may_write()
             if found.owners or not allowed:
                 self._turn_away(found, allowed=allowed)
                 return NotMade.TURNED_AWAY
             try:
-                return self._made(found.named)
+                return self._made(found)
             except Taken:
                 continue
         raise Busy
@@ -100,30 +105,47 @@ class Joining:
         world, claimed, owners = self.world, self.claimed, []
         with world.store.read() as tx:
             named = tx.accounts.by_username(canonical_username(self.account.username))
-            by_email = tx.accounts.by_email(claimed.email) if claimed.email and self._named_by_address() else []
+            by_email = tx.accounts.by_email(claimed.email) if claimed.email else []
             acting = tx.particulars.acting_for(belonging.of_customer(world, self.customer)) if self.customer else ()
             if len(acting) >= world.policy.registration.per_customer:
                 owners = [(one, "customer") for id_ in acting[:_MOST_OWNERS] if (one := tx.accounts.by_id(id_)) is not None]
         theirs = [one for one in by_email if not confirming.waiting(one)]
-        owners += [(one, "email") for one in theirs[:_MOST_OWNERS]]
+        if self._named_by_address():
+            owners += [(one, "email") for one in theirs[:_MOST_OWNERS]]
+        elif self.channel is None and sum(one.email_confirmed_at is None for one in theirs) >= _MOST_OWNERS:
+            return _Round(self.account.username, None, (), NotMade.ADDRESS_FULL)
+        if named is not None and self._was_theirs(named):
+            # Whoever reads the mailbox now is found by the address; the name is another's for good.
+            earlier = next((one for one in by_email if confirming.waiting(one)), None)
+            username = earlier.username if earlier is not None else f"{claimed.email} ({world.vault.digits(3)})"
+            return _Round(username, earlier, tuple(owners))
         held = named is not None and not (confirming.waiting(named) and self._same_person(named))
         if held and not claimed.username and named is not None and all(one.id != named.id for one, _ in owners):
             owners.append((named, "email"))
-        return _Round(named, held and bool(claimed.username), tuple(owners))
+        return _Round(self.account.username, named, tuple(owners), NotMade.NAME_TAKEN if held and claimed.username else None)
 
     def _named_by_address(self) -> bool:
         return not self.claimed.username or "email" in self.world.policy.sign_in.identify_by
 
+    def _was_theirs(self, named: Account) -> bool:
+        """Whether an account is named by an address that is no longer its own, and that a code is about to confirm."""
+        another = same_address(named.email) != same_address(self.account.email)
+        return another and not self.claimed.username and self.channel == "email"
+
     def _same_person(self, named: Account) -> bool:
         """Whether a registration that waits is taken for an earlier one of the same person, which this one replaces."""
         email = same_address(self.account.email)
-        return not self.claimed.username or (bool(email) and same_address(named.email) == email)
+        if not self.claimed.username or (email and same_address(named.email) == email):
+            return True
+        # The address may have been mistyped, where the customer is the same.
+        customers = {one.customer for one in self.account.capacities if one.customer}
+        return any(one.customer in customers for one in named.capacities)
 
-    def _made(self, before: Account | None) -> Account:
+    def _made(self, found: _Round) -> Account:
         """The account, in the place of one that waited for its code; raises ``Taken`` where another was faster."""
-        world, account = self.world, self.account
+        world, account = self.world, replace(self.account, username=found.username)
         with world.store.begin() as tx:
-            self._replace(tx, before)
+            self._replace(tx, found.before)
             tx.accounts.add(account, canonical_username(account.username))
             outcome = "done" if self.channel is None else "waiting"
             world.record(tx, self.now, "account.registered", outcome, account=account, source=self.source, channel=self.channel)
@@ -152,17 +174,19 @@ class Joining:
             world.record(tx, self.now, "account.registered", outcome, account=who, source=self.source, channel=self.channel)
             confirming.send_code(world, tx, confirming.NOBODY, self.now)
             for owner, what in told:
+                # What is closed neither a sign-in nor a recovery opens.
+                shut = owner.state is AccountState.CLOSED
                 context = {
                     "name": owner.called,
                     "username": owner.username,
                     "taken": what,
-                    "link": f"{world.issuer}/sign-in",
-                    "recover": f"{world.issuer}/recover" if offered else None,
+                    "link": f"{world.issuer}/sign-in" if not shut else None,
+                    "recover": f"{world.issuer}/recover" if offered and not shut else None,
                 }
                 world.send(tx, self.now, "already_registered", owner, context)
 
     def _may_tell(self, owner: Account) -> bool:
-        if owner.state is AccountState.CLOSED or not owner.email:
+        if not owner.email:
             return False
         counted = self.channel == "email" and same_address(owner.email) == same_address(self.account.email)
         return counted or belonging.may_guess(self.world, "email", same_address(owner.email))

@@ -19,6 +19,7 @@ from idp.policies import credentials, recovery
 from idp.policies.policy import RecoveryMethod
 from idp.policies.recovery import Named
 from idp.policies.steps import AnswerToRecover, EnterCode, MailSent, ReplacePassword, ResetByCode
+from idp.post import addresses
 from idp.store import Transaction
 
 # One address may be shared by the people of one company; a letter goes to each of the first few.
@@ -41,6 +42,7 @@ def begin(world: World, visit: Visit, lost: Lost, named: Named) -> Looked | None
     if lost is Lost.PIN or not rules.enabled:
         return None
     now = world.clock()
+    named = replace(named, username=addresses.sought(named.username), email=addresses.sought(named.email))
     with world.store.read() as tx:
         seen = _seen(tx, lost, named, world)
         matched = [one for one in seen if recovery.matches(one, rules, named, world.policy, now)]
@@ -53,7 +55,8 @@ def begin(world: World, visit: Visit, lost: Lost, named: Named) -> Looked | None
     visit, sign_in = under_way(world, visit, None, now)
     _first_letters(world, now, visit, recovering, matched)
     ends = max(sign_in.expires_at, now + world.policy.recovery.code_lifetime, now + world.policy.session.sign_in_lifetime)
-    changes: dict[str, Any] = {"recovering": recovering, "account_id": None, "proofs": (), "told": "", "expires_at": ends}
+    changes: dict[str, Any] = {"recovering": recovering, "registering": None, "account_id": None, "proofs": (), "told": ""}
+    changes["expires_at"] = ends
     found = matched[0] if matched and lost is not Lost.USERNAME else None
     return advance(world, Looked(visit, now, sign_in, found, aim, MailSent(lost)), **changes)
 
@@ -123,7 +126,8 @@ def _seen(tx: Transaction, lost: Lost, named: Named, world: World) -> list[Accou
         account = tx.accounts.by_username(credentials.canonical_username(named.username))
         found = [account] if account is not None else []
     else:
-        found = tx.accounts.by_email(named.email)
+        # Whose mailbox it is was shown by some: they are not crowded out by others who gave the address.
+        found = sorted(tx.accounts.by_email(named.email), key=lambda one: one.email_confirmed_at is None)
     return [one for one in found if one.state is not AccountState.PENDING][:_MOST_PEOPLE]
 
 

@@ -50,7 +50,10 @@ class Unmatched:
     """What was typed is not what the records say, whatever of it; or it is somebody's already, where no code tells whose."""
 
 
-_NAME_TAKEN: Final = Faults({"username": ("username_taken",)})
+_NOT_MADE: Final = {
+    NotMade.NAME_TAKEN: Faults({"username": ("username_taken",)}),
+    NotMade.ADDRESS_FULL: Faults({"email": ("email_often",)}),
+}
 
 
 def begin(world: World, visit: Visit, form: Form) -> Looked | Faults | Unmatched | None:
@@ -130,9 +133,11 @@ def send_elsewhere(world: World, visit: Visit, name: str, password: str) -> None
     """Send a new code to whoever knows the name and the password; nobody is told whether one went out."""
     now = world.clock()
     account = _proved(world, visit, name, password, now)
-    by_sms = account is not None and account.mobile is not None
-    to = (account.mobile if by_sms else account.email) if account is not None else name
-    allowed = belonging.may_guess(world, "sms" if by_sms else "email", same_address(to or ""))
+    # Without the password nothing goes out, and nothing is used up of what may go to an address.
+    what, to = "nobody", name
+    if account is not None:
+        what, to = ("sms", account.mobile) if account.mobile else ("email", account.email)
+    allowed = belonging.may_guess(world, what, same_address(to))
     _send(world, account.id if allowed and account is not None else confirming.NOBODY, now, visit.source)
 
 
@@ -202,9 +207,9 @@ def _waiting(world: World, visit: Visit, new: Joining, channel: str) -> Looked |
     if on is None:
         return look(world, visit)
     made = new.run()
-    if made is NotMade.NAME_TAKEN:
+    if isinstance(made, NotMade) and made in _NOT_MADE:
         advance(world, on, registering=None)
-        return _NAME_TAKEN
+        return _NOT_MADE[made]
     return on
 
 
@@ -212,22 +217,25 @@ def _at_once(world: World, visit: Visit, new: Joining) -> Looked | Faults | Unma
     """Where no code is asked, the account may come in at once."""
     made = new.run()
     if isinstance(made, NotMade):
-        return _NAME_TAKEN if made is NotMade.NAME_TAKEN else Unmatched()
+        return _NOT_MADE.get(made, Unmatched())
     visit, sign_in = under_way(world, visit, None, new.now)
     return _entered(world, Looked(visit, new.now, sign_in, None, _nobody(visit), AskUsernameAndPassword()), made)
 
 
 def _entered(world: World, looked: Looked, account: Account) -> Looked | None:
     """The sign-in goes on as that of whoever chose the password just now, under a new identifier."""
-    theirs = replace(looked, account=account, sign_in=turned(looked.sign_in, account))
+    theirs = replace(looked, account=account, sign_in=turned(looked.sign_in, account.id))
     return advance(world, theirs, Proof(Factor.PASSWORD, looked.now), registering=None, recovering=None, told="")
 
 
 def _proved(world: World, visit: Visit, name: str, password: str, now: datetime) -> Account | None:
     """The registration that waits for its code, of whoever knows its name and password; the try is counted first."""
-    key = canonical_username(name)
+    key = canonical_username(addresses.sought(name))
     with world.store.read() as tx:
-        account = tx.accounts.by_username(key)
+        # Who waits under an address may have another name: the address itself was somebody's before.
+        by_email = tx.accounts.by_email(key) if "username" not in world.policy.registration.fields else []
+        found = [*filter(confirming.waiting, by_email), tx.accounts.by_username(key)]
+        account = found[0]
         aim = target(world, tx, account or decoy(world, key), visit.source, now)
     right = prove(world, now, aim, Factor.PASSWORD, password) is Verdict.RIGHT
     return account if right and confirming.waiting(account) else None

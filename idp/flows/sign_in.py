@@ -14,6 +14,7 @@ from idp.policies import capacities, entry, proving, sessions
 from idp.policies.credentials import canonical_username
 from idp.policies.lifecycle import Standing, standing
 from idp.policies.steps import AskPin, AskUsernameAndPassword, Done, ExtraProof, GiveConsent, Step
+from idp.post import addresses
 from idp.store import Transaction
 from idp.store.unused import Use
 from idp.vault import digest
@@ -91,7 +92,7 @@ def password(world: World, looked: Looked, username: str, typed: str, *, remembe
     now = looked.now
     if not isinstance(looked.step, AskUsernameAndPassword):
         return looked
-    name = canonical_username(username)
+    name = canonical_username(addresses.sought(username))
     with world.store.read() as tx:
         account = _named(world, tx, name)
         aim = target(world, tx, account or decoy(world, name), looked.visit.source, now)
@@ -100,7 +101,7 @@ def password(world: World, looked: Looked, username: str, typed: str, *, remembe
     # Of a registration that waits for its code nothing is told but where it is confirmed: nor whether there is one.
     if verdict is not Verdict.RIGHT or account is None or account.state is AccountState.PENDING:
         return Wrong(looked)
-    theirs = replace(looked, account=account, aim=aim, sign_in=turned(looked.sign_in, account))
+    theirs = replace(looked, account=account, aim=aim, sign_in=turned(looked.sign_in, account.id))
     return advance(world, theirs, Proof(factor, now), told="", remember=remember) or Gone()
 
 

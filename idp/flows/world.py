@@ -3,13 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from idp.model import Account, AuditEntry, Client, Customer, Letter, Resource, Source, Text
 from idp.policies.policy import Policy
 from idp.post import Numbers
 from idp.store import Store, Transaction
 from idp.vault import Vault
+
+# Letters about what a person did, as often as they do it.
+_NEWS: Final = frozenset({"changed", "locked", "cancelled", "kept", "service_cancelled", "exported"})
+_NEWS_A_DAY: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,23 @@ class World:
             self.vault.token(16), channel, address, template, locale, context, now, not_after, account_id=account.id
         )
         # Nobody at all has no username either: of a letter to nobody the outbox keeps nothing, and is asked all the same.
-        if address or not account.username:
+        if (address or not account.username) and (to or self._may_tell(tx, now, template, account)):
             tx.outbox.put(letter, self.vault.seal_json({"zone": account.zone, **context}))
         return letter.id
+
+    def _may_tell(self, tx: Transaction, now: datetime, template: str, account: Account) -> bool:
+        """Whether one more piece of news may go to the stored address.
+
+        Where anybody may register with an address and confirms it to nobody, it may be a stranger's, and the news whatever
+        the person causes: a few a day.
+        """
+        rules = self.policy.registration
+        if template not in _NEWS or account.email_confirmed_at is not None or not rules.open or rules.confirm_by:
+            return True
+        if len(tx.issuances.since(account.id, "news", now - timedelta(days=1))) >= _NEWS_A_DAY:
+            return False
+        tx.issuances.add(account.id, "news", now)
+        return True
 
     def tell(
         self,

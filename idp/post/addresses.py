@@ -25,6 +25,11 @@ def canonical(typed: str) -> str | None:
     return kept if len(kept) <= _LONGEST else None
 
 
+def sought(typed: str) -> str:
+    """What was typed to be found by: an address beyond ASCII in the form in which it is kept, anything else as it is."""
+    return typed if typed.isascii() or "@" not in typed else canonical(typed) or typed
+
+
 def masked(to: str) -> str:
     """Enough of a mail address or number to recognise it, not enough to use it: "m…@example.com", "…719"."""
     name, at, host = to.rpartition("@")

@@ -69,7 +69,7 @@ class Door:
             case None | Gone():
                 return self._gone()
             case sign_in.Wrong(looked) | recover.Wrong(looked) | second_factor.Wrong(looked) | requested.Wrong(looked):
-                return self._page(looked, 401, errors=(wrong,))
+                return self._page(looked, 401, errors=(self._said(wrong),))
             case requested.TooMany(looked):
                 return self._page(looked, 429, errors=("too_many_codes",))
             case Faulty(looked, faults):
@@ -83,6 +83,13 @@ class Door:
                 return self.house.page("recovery_codes.html", codes=codes, continue_href=onward, here="")
             case Looked():
                 return self._on(result)
+
+    def _said(self, wrong: str) -> str:
+        """The error of a failed proof; at the sign-in page in the words of what is asked there."""
+        named_by = set(self.world.policy.sign_in.identify_by)
+        if wrong != "wrong" or named_by == {"username"}:
+            return wrong
+        return "wrong_by_email" if named_by == {"email"} else "wrong_by_either"
 
     def _on(self, looked: Looked) -> Response:
         """The way on after an answer: the next step's address, or the end."""

@@ -1,6 +1,7 @@
 """D2: a confirmation code is emailed at once; until it is entered the account can do nothing; never confirmed, it is purged."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -180,8 +181,9 @@ def test_d02_registering_anew_takes_the_place_of_a_registration_that_waits(house
 
 def test_d02_a_name_that_another_waits_with_is_taken(house: House) -> None:
     person = anna(house)
+    records(house, ANNA, replace(ANNA, customer_code="K10"))
     other = person.elsewhere()
-    page = registered(other, **{**fields(person), "email": "other@example.com"})
+    page = registered(other, **{**fields(person), "customer_code": "K-10", "email": "other@example.com"})
     assert page.status == 422
     assert "This username is taken." in page.text
     assert codes(house, "other@example.com") == []

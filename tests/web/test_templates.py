@@ -44,6 +44,8 @@ QUESTIONS = (
 )
 PAGE_ERRORS = (
     "wrong",
+    "wrong_by_email",
+    "wrong_by_either",
     "wrong_pin",
     "wrong_answer",
     "wrong_code",
