@@ -153,7 +153,7 @@ def grant(
         customer = belonging.digest(world, "account_number", key) if key else ""
         if any((one.role, one.organisation, one.customer) == (role, organisation, customer) for one in account.capacities):
             return NotDone.HELD
-        made = Capacity(world.vault.token(9), role, organisation, sealed, customer)
+        made = Capacity(belonging.new_id(world), role, organisation, sealed, customer)
         _keep(tx, account, (*account.capacities, made), joins=customer)
         world.record(tx, now, "capacity.add", "done", account=account, actor=actor, role=role)
     return made

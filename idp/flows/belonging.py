@@ -1,5 +1,6 @@
 """What an account has to do with a customer of the operator: the record, who else acts for it, and the capacity it gives."""
 
+from idp.flows import codes
 from idp.flows.world import World
 from idp.model import Capacity, Customer
 from idp.policies import registration
@@ -29,9 +30,17 @@ def record(world: World, claimed: Claimed) -> Customer | None:
 
 
 def may_guess(world: World, what: str, key: str) -> bool:
-    """Count one more try at a reference, or letter to an address, whether or not anybody has it; False: there were too many."""
+    """Count one more try at a reference, whether or not anybody has it; False: there were too many."""
     most, window = rate(world.policy.registration.guesses)
     return world.store.hit(f"registration:{digest(world, what, key)}", window) <= most
+
+
+def may_write(world: World, what: str, key: str) -> bool:
+    """Count one more letter to an address or number, whoever registers with it; False: there were too many today.
+
+    By the day, as for recovery: each code can be tried a few times, and registering again brings another.
+    """
+    return world.store.hit(f"letters:{digest(world, what, key)}", codes.DAY) <= world.policy.recovery.codes_per_day
 
 
 def no_guess(world: World, what: str, key: str) -> None:
@@ -66,4 +75,9 @@ def capacity(world: World, customer: Customer) -> Capacity:
     """The capacity in which an account of the customer acts; its account number is sealed."""
     sealed = world.vault.seal(customer.account_number.encode()) if customer.account_number else b""
     role, of = registration.role(customer), of_customer(world, customer)
-    return Capacity(world.vault.token(9), role, customer.organisation, sealed, of)
+    return Capacity(new_id(world), role, customer.organisation, sealed, of)
+
+
+def new_id(world: World) -> str:
+    """The id of one more capacity; it can be typed as a word of a command."""
+    return f"cap_{world.vault.token(9)}"

@@ -98,7 +98,7 @@ class Joining:
 
     def _may_write(self) -> bool:
         to = self.account.mobile if self.channel == "sms" else self.account.email
-        return self.channel is None or belonging.may_guess(self.world, self.channel, same_address(to or ""))
+        return self.channel is None or belonging.may_write(self.world, self.channel, same_address(to or ""))
 
     def _look_round(self) -> _Round:
         """Who waits for a code holds nothing: neither the address nor, where it is their own, the name."""
@@ -189,4 +189,4 @@ class Joining:
         if not owner.email:
             return False
         counted = self.channel == "email" and same_address(owner.email) == same_address(self.account.email)
-        return counted or belonging.may_guess(self.world, "email", same_address(owner.email))
+        return counted or belonging.may_write(self.world, "email", same_address(owner.email))

@@ -107,7 +107,7 @@ def send(world: World, looked: Looked) -> Result:
     on = advance(world, looked, registering=counted, expires_at=_open_until(world, looked.sign_in.expires_at, looked.now))
     if on is None:
         return look(world, looked.visit)
-    allowed = belonging.may_guess(world, registering.channel, same_address(registering.to))
+    allowed = belonging.may_write(world, registering.channel, same_address(registering.to))
     _send(world, registering.subject if allowed else confirming.NOBODY, looked.now, looked.visit.source)
     return on
 
@@ -137,7 +137,7 @@ def send_elsewhere(world: World, visit: Visit, name: str, password: str) -> None
     what, to = "nobody", name
     if account is not None:
         what, to = ("sms", account.mobile) if account.mobile else ("email", account.email)
-    allowed = belonging.may_guess(world, what, same_address(to))
+    allowed = belonging.may_write(world, what, same_address(to))
     _send(world, account.id if allowed and account is not None else confirming.NOBODY, now, visit.source)
 
 

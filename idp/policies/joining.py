@@ -38,7 +38,7 @@ class Registration:
         (), "Fields that must all match the operator's customer records, where the account number or customer code is given."
     )
     per_customer: int = rule(1, "How many accounts may register for one customer of the operator.", floor=1, ceiling=100)
-    guesses: str = rule("5/hour", "Registrations tried for one customer number, and letters to one address or number.")
+    guesses: str = rule("5/hour", "Registrations tried for one customer number.")
     confirm_by: tuple[Literal["email", "sms"], ...] = rule(
         ("email",), "Channels of which the first that the person has must be confirmed by a code; none: no code is asked."
     )

@@ -227,7 +227,12 @@ class Recovery:
     code_length: int = rule(6, "Digits of a mailed code.", floor=4, ceiling=12, source="NIST SP 800-63B-4 3.1.3.2")
     code_lifetime: timedelta = rule(10 * MINUTES, "How long a mailed code works.", floor=2 * MINUTES, ceiling=24 * HOURS)
     code_tries: int = rule(3, "Tries for one code.", floor=1, ceiling=5)
-    codes_per_day: int = rule(5, "Codes an account may be sent in a day; a resend never resets the tries.", floor=1, ceiling=20)
+    codes_per_day: int = rule(
+        5,
+        "Codes an account, or an address that registers, may be sent in a day; a resend never resets the tries.",
+        floor=1,
+        ceiling=20,
+    )
     lifts_lockout: bool = rule(True, "Whether a finished reset lifts the lock.")
     sign_in_after: bool = rule(False, "Whether the person is signed in at the end.")
 

@@ -92,7 +92,7 @@ class Capacities:
         if held is None:
             return self._away()
         if not self.house.genuine(held[0].public_id):
-            return self._page("remove", held, 403, errors=("csrf",))
+            return self.house.error(403, "csrf", retry_href=HOME)
         values, faults = forms.read(self._one, request.form)
         if faults:
             return self._page("remove", held, 422, fields=faults)

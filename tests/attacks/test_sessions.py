@@ -245,6 +245,9 @@ FORMS = {
     "/session",
     *(f"/profile/sessions/{what}" for what in ("end", "others", "all")),
     *(f"/profile/devices/{what}" for what in ("forget", "others")),
+    *(f"/profile/capacities/{what}" for what in ("add", "remove")),
+    *(f"/profile/{what}" for what in ("details", "consents", "leave")),
+    *(f"/register{what}" for what in ("", "/confirm", "/cancel")),
 }
 # Where a POST without proof of its origin may go: machines prove themselves otherwise, and these only pass a request on.
 MACHINES = {"/token", "/introspect", "/revoke", "/userinfo"}

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from idp.cli import idp
 from idp.flows import assist, invite
 from idp.flows.assist import Act, NotReactivated
-from idp.model import Account, Factor
+from idp.model import Account, AccountState, Factor
 from idp.policies.credentials import canonical_username
 from idp.policies.lifecycle import Standing
 from tests.harness import CONFIG, House
@@ -113,10 +113,19 @@ def _in_state(act: Act) -> Callable[[House], str]:
     return made
 
 
+def _put(state: AccountState) -> Callable[[House], str]:
+    def made(house: House) -> str:
+        return house.customer(state=state).username
+
+    return made
+
+
 REFUSED: dict[NotReactivated, Callable[[House], str]] = {
     NotReactivated.UNKNOWN: _nobody,
     NotReactivated.ACTIVE: _active,
     NotReactivated.INVITED: _invited,
+    NotReactivated.PENDING: _put(AccountState.PENDING),
+    NotReactivated.LEAVING: _put(AccountState.LEAVING),
     NotReactivated.BLOCKED: _in_state(Act.BLOCK),
     NotReactivated.CLOSED: _in_state(Act.CLOSE),
 }
