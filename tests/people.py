@@ -114,7 +114,8 @@ class Page:
 
     @property
     def text(self) -> str:
-        return " ".join(self._read.text.split())
+        # What keeps the parts of an address on one line is not read.
+        return " ".join(self._read.text.replace("\u2060", "").split())
 
     @property
     def hidden(self) -> dict[str, str]:

@@ -11,6 +11,7 @@ from tests.people import NEW_PASSWORD, PASSWORD, Page, Person
 
 # Good under every profile.
 CHOSEN, OTHER = f"{PASSWORD} 7", f"{NEW_PASSWORD} 8"
+# The journeys are the same: D02, E02 and the attacks walk them on both, the other stories on the first.
 KINDS = ("sqlite", "postgresql+redis")
 NUMBER = "+447700900123"
 MARIA = Customer("0012345678", "C77", "dangelo", frozenset({NUMBER, "+442079460018"}), "Maria", "D'Angelo")

@@ -79,7 +79,7 @@ def calm(*tabs: Page) -> None:
         expect(tab.locator("dialog.watch")).to_be_hidden()
 
 
-@pytest.mark.parametrize("how", [{"language": "en", "size": "desktop"}, {"language": "it", "size": "phone", "scheme": "dark"}])
+@pytest.mark.parametrize("how", [{"language": "it", "size": "phone", "scheme": "dark"}])
 def test_a09_the_portal_s_tabs_warn_and_one_answer_holds_for_all_and_for_this_house(
     place: Place, visitor: Callable[..., Guest], how: dict[str, str]
 ) -> None:

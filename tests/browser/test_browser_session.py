@@ -47,7 +47,7 @@ def calm(*tabs: Page) -> None:
         expect(tab.locator(DIALOG)).to_be_hidden()
 
 
-@pytest.mark.parametrize("how", [{"language": "en", "size": "desktop"}, {"language": "it", "size": "phone", "scheme": "dark"}])
+@pytest.mark.parametrize("how", [{"language": "it", "size": "phone", "scheme": "dark"}])
 def test_a09_the_warning_comes_in_every_tab_and_one_answer_closes_all(
     portal: House, visitor: Callable[..., Guest], how: dict[str, str]
 ) -> None:

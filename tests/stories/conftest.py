@@ -1,4 +1,7 @@
-"""Houses under the profiles whose stories are told, as they are shipped, one for each kind of storage."""
+"""Houses under the profiles whose stories are told, as they are shipped.
+
+On SQLite: on the servers of production the same journeys run in tests/profiles, and each store's contract in tests/store.
+"""
 
 from collections.abc import Iterator
 
@@ -6,7 +9,7 @@ import pytest
 
 from tests.harness import House, open_house
 
-KINDS = ["sqlite", "postgresql+redis"]
+KINDS = ["sqlite"]
 Request, Factory = pytest.FixtureRequest, pytest.TempPathFactory
 
 

@@ -141,7 +141,7 @@ def test_where_another_has_the_turn_it_says_so_and_does_nothing(crowd: Crowd) ->
     crowd.judge()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM])
 def test_told_to_stop_it_says_where_and_the_next_run_goes_on_there(crowd: Crowd, number: int) -> None:
     crowd.add(400, "suspend", "remind")
     process, ends = crowd.run("--json"), time.monotonic() + PATIENCE
