@@ -103,6 +103,8 @@ class Guest:
 
     def faults(self) -> list[str]:
         """What axe finds, and whether the page is wider than the screen."""
+        # The words of a page are there before its stylesheet is.
+        self.page.wait_for_load_state("load")
         page = self.page if self.javascript else self._as_it_stands()
         found = (
             Axe()
