@@ -10,7 +10,7 @@ from idp.flows.world import World
 from idp.model import Customer
 from idp.policies.inactivity import period
 from idp.policies.policy import Policy
-from idp.post import CustomerGateway, Numbers, SmsGateway
+from idp.post import CustomerGateway, Numbers, Outbound, SmsGateway
 from idp.settings import Settings, canonical
 from idp.store import Store, open_store
 from idp.vault import Hasher, HashPool, Vault
@@ -52,6 +52,7 @@ def make_world(settings: Settings, store: Store | None = None) -> World:
         numbers=numbers,
         texts=settings.texts,
         records=make_records(settings, numbers),
+        outbound=Outbound(settings.outbound.networks, settings.outbound.timeout.total_seconds()),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from idp.model import Account, AuditEntry, Client, Customer, Letter, Resource, Source, Text
 from idp.policies.policy import Policy
-from idp.post import Numbers
+from idp.post import Numbers, Outbound
 from idp.store import Store, Transaction
 from idp.vault import Vault
 
@@ -36,6 +36,15 @@ class World:
     texts: Mapping[tuple[str, str], Text] = field(default_factory=dict)
     # Where customer records are asked for, by the kind of reference and its key; None: in the store.
     records: Callable[[str, str], Customer | None] | None = None
+    # How addresses that clients gave are reached: public ones alone, unless settings say more.
+    outbound: Outbound = field(default_factory=Outbound)
+
+    def subject(self, client: Client, account_id: str) -> str:
+        """The account's name at a client (OpenID Connect Core 8): its own, or one that other sectors cannot tell to be the same.
+
+        Both begin alike, as no client's id does.
+        """
+        return f"acc_{self.vault.keyed(f'subject {client.sector}', account_id)}" if client.sector else account_id
 
     def record(
         self,

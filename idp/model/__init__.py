@@ -27,8 +27,9 @@ from idp.model.people import (
     Reminder,
     Role,
 )
-from idp.model.protocol import AuthorizationCode, Client, Grant, KeyUse, Resource, Rotation, SigningKey
+from idp.model.protocol import AuthorizationCode, Client, Grant, KeyUse, Resource, Rotation, SigningKey, Slip
 from idp.model.records import Agreement, AuditEntry, Brand, Customer, Kept, Letter, Link, Period, Text
+from idp.model.signals import Signal, SignalKind, Stream, StreamStatus
 
 __all__ = [
     "Account",
@@ -71,7 +72,12 @@ __all__ = [
     "Rotation",
     "Session",
     "SignIn",
+    "Signal",
+    "SignalKind",
     "SigningKey",
+    "Slip",
     "Source",
+    "Stream",
+    "StreamStatus",
     "Text",
 ]

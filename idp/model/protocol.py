@@ -31,6 +31,8 @@ class Grant:
     revoked_at: datetime | None = None
     # The id of the capacity in which the person acts.
     capacity: str = ""
+    # Thumbprint of the key to which the code, and a public client's refresh token, are bound (RFC 9449 5 and 10).
+    jkt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,9 @@ class Client:
     """A registered client (RFC 7591 names). ``secret_digests`` hold SHA-256 digests of 256-bit random secrets.
 
     Proofs older than ``default_max_age`` and sessions unused for longer than ``session_idle`` do not suffice for it.
+    ``sector`` is that of its pairwise subjects (OpenID Connect Core 8.1), "" where it sees public ones. ``exchanges`` says for
+    which resources, by identifier, and with which scopes it may exchange a person's token that was made for it (RFC 8693).
+    ``fapi`` implies ``require_par`` and ``dpop``, which say so themselves.
     """
 
     id: str
@@ -108,6 +113,16 @@ class Client:
     introspects: tuple[str, ...] = ()
     default_max_age: timedelta | None = None
     session_idle: timedelta | None = None
+    jwks_uri: str | None = None
+    request_uris: tuple[str, ...] = ()
+    require_signed_request: bool = False
+    require_par: bool = False
+    dpop: bool = False
+    fapi: bool = False
+    sector: str = ""
+    backchannel_logout_uri: str | None = None
+    frontchannel_logout_uri: str | None = None
+    exchanges: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def public(self) -> bool:
@@ -129,3 +144,13 @@ class Resource:
     token_lifetime: timedelta
     acr: str = "pwd"
     account_number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """Something short-lived, kept under the digest of the token that names it: a pushed request, a device's wait."""
+
+    key: str
+    document: str
+    expires_at: datetime
+    version: int = 0

@@ -53,6 +53,25 @@ class Tokens:
         ceiling=10 * MINUTES,
         source="RFC 6749 4.1.2",
     )
+    pushed_request: timedelta = rule(
+        timedelta(seconds=90),
+        "How long a pushed authorization request waits for its person.",
+        floor=timedelta(seconds=10),
+        ceiling=10 * MINUTES,
+        source="RFC 9126 2.2; FAPI 2.0 5.3.2.2",
+    )
+    device_code: timedelta = rule(
+        10 * MINUTES,
+        "How long a device waits for the code on its screen to be entered.",
+        floor=1 * MINUTES,
+        ceiling=30 * MINUTES,
+        source="RFC 8628 6.1",
+    )
+    dpop_nonce: bool = rule(
+        True,
+        "Whether proofs of possession must carry a nonce of ours, so that none can be made in advance.",
+        source="RFC 9449 8",
+    )
     id_token: timedelta = rule(10 * MINUTES, "Life of an ID token.", floor=1 * MINUTES, ceiling=24 * HOURS)
     access_token: timedelta = rule(
         10 * MINUTES,

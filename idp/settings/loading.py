@@ -105,6 +105,8 @@ class _Loading:
             mail=file.mail,
             sms=file.sms,
             customers=file.customers,
+            outbound=file.outbound,
+            registration=file.registration,
             server=file.server,
             hashing=file.hashing,
             upkeep=file.upkeep,

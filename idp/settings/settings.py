@@ -79,6 +79,28 @@ class CustomersSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OutboundSettings:
+    """Where the service may go by itself to addresses that clients gave: keys, request objects, logout and event receivers."""
+
+    networks: tuple[str, ...] = setting(
+        (), "Networks reached though they are not public, as in 10.0.0.0/8; plain http is for these alone.", source="RFC 9700 4"
+    )
+    timeout: timedelta = setting(
+        timedelta(seconds=5), "Longest wait for an answer.", floor=timedelta(seconds=1), ceiling=timedelta(seconds=30)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationSettings:
+    """Dynamic client registration (RFC 7591); without an initial access token there is none."""
+
+    initial_access_tokens: tuple[str, ...] = setting(
+        (), "Where each initial access token is: env:, file: or sha256:.", secret=True
+    )
+    scope: str = setting("openid profile email", "Scopes that clients registered so may have.")
+
+
+@dataclass(frozen=True, slots=True)
 class ServerSettings:
     """How the service listens."""
 
@@ -143,6 +165,8 @@ class Settings:
     mail: MailSettings = field(default_factory=MailSettings)
     sms: SmsSettings = field(default_factory=SmsSettings)
     customers: CustomersSettings = field(default_factory=CustomersSettings)
+    outbound: OutboundSettings = field(default_factory=OutboundSettings)
+    registration: RegistrationSettings = field(default_factory=RegistrationSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     hashing: HashingSettings = field(default_factory=HashingSettings)
     upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)

@@ -12,7 +12,9 @@ from idp.settings.settings import (
     HashingSettings,
     LogSettings,
     MailSettings,
+    OutboundSettings,
     RedisSettings,
+    RegistrationSettings,
     ServerSettings,
     SmsSettings,
     UpkeepSettings,
@@ -45,6 +47,8 @@ class SettingsFile:
     mail: MailSettings = field(default_factory=MailSettings)
     sms: SmsSettings = field(default_factory=SmsSettings)
     customers: CustomersSettings = field(default_factory=CustomersSettings)
+    outbound: OutboundSettings = field(default_factory=OutboundSettings)
+    registration: RegistrationSettings = field(default_factory=RegistrationSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     hashing: HashingSettings = field(default_factory=HashingSettings)
     upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)

@@ -225,6 +225,7 @@ def grant_from(  # noqa: PLR0917 - the columns of one row, in their order
     expires_at: datetime,
     session: str | None,
     revoked_at: datetime | None,
+    jkt: str | None,
 ) -> Grant:
     """The grant written by ``grant_document`` and its columns."""
     members = decode(document)
@@ -242,6 +243,7 @@ def grant_from(  # noqa: PLR0917 - the columns of one row, in their order
         claims=tuple(members.get("claims", ())),
         revoked_at=revoked_at,
         capacity=members.get("capacity", ""),
+        jkt=jkt,
     )
 
 

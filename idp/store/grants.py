@@ -24,6 +24,7 @@ _GRANT_COLUMNS = (
     _g.expires_at,
     _g.session,
     _g.revoked_at,
+    _g.jkt,
 )
 _WIDTH = len(_GRANT_COLUMNS)
 _CODE_COLUMNS = (
@@ -61,6 +62,7 @@ _START_REFRESH = Statement(
         current=bindparam("fresh"),
         rotated_at=bindparam("now", type_=_g.rotated_at.type),
         refresh_expires_at=bindparam("until", type_=_g.refresh_expires_at.type),
+        jkt=bindparam("jkt"),
     )
 )
 _ROTATION = Statement(select(*_STATE_COLUMNS, *_GRANT_COLUMNS).where(_g.handle == bindparam("named")))
@@ -155,6 +157,7 @@ class Grants(Repository):
                 "expires_at": grant.expires_at,
                 "session": grant.session,
                 "revoked_at": grant.revoked_at,
+                "jkt": grant.jkt,
             },
         )
         self._link.run(_ADD_CODE, {column.name: getattr(code, column.name) for column in _CODE_COLUMNS})
@@ -171,9 +174,11 @@ class Grants(Repository):
         """Use the code up: of all who try, one is told True (RFC 6749 4.1.2)."""
         return self._link.count(_SPEND_CODE, {"one": digest, "now": now}) == 1
 
-    def start_refresh(self, grant_id: str, handle: str, digest: str, now: datetime, expires_at: datetime) -> bool:
-        """Give the grant its first refresh token; False where it was revoked meanwhile or has one."""
-        values = {"one": grant_id, "named": handle, "fresh": digest, "now": now, "until": expires_at}
+    def start_refresh(  # noqa: PLR0917 - what the first refresh token hangs on
+        self, grant_id: str, handle: str, digest: str, now: datetime, expires_at: datetime, jkt: str | None = None
+    ) -> bool:
+        """Give the grant its first refresh token, bound to a key or to none; False where it was revoked or has one."""
+        values = {"one": grant_id, "named": handle, "fresh": digest, "now": now, "until": expires_at, "jkt": jkt}
         return self._link.count(_START_REFRESH, values) == 1
 
     def rotation(self, handle: str) -> Rotation | None:

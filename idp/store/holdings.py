@@ -56,7 +56,7 @@ class Page(NamedTuple):
 def _granted(row: Row) -> Row:
     """A grant with what its document says."""
     document = row.pop("document")
-    held = grant_from("", "", row["client_id"], document, row["created_at"], row["expires_at"], None, None)
+    held = grant_from("", "", row["client_id"], document, row["created_at"], row["expires_at"], None, None, None)
     proofs = [{"factor": proof.factor.value, "at": proof.at} for proof in held.proofs]
     lists = {"scope": list(held.scope), "resources": list(held.resources), "claims": list(held.claims)}
     return {**row, **lists, "capacity": held.capacity, "proofs": proofs}

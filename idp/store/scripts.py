@@ -5,6 +5,7 @@
 
 from idp.store.redis_link import Script
 
+# Sign-ins and slips alike: a version, a document and an end.
 PUT_SIGN_IN = Script(
     """
 local key, version, document, expires_at, kept = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -31,7 +32,7 @@ local key, now = KEYS[1], ARGV[1]
 local held = redis.call('HMGET', key, 'version', 'document', 'until')
 if not held[1] or tonumber(held[3]) <= tonumber(now) then return nil end
 redis.call('DEL', key)
-return {held[1], held[2]}
+return {held[1], held[2], held[3]}
 """
 )
 

@@ -1,4 +1,4 @@
-"""What the short-lived state promises, on SQL and on Redis alike: sign-ins, browser sessions, one-time identifiers.
+"""What the short-lived state promises, on SQL and on Redis alike: sign-ins, browser sessions, slips, one-time identifiers.
 
 Each operation is atomic by itself, and one statement or one round trip where it is on the hot path. Expiry is judged by
 the ``now`` of the caller; the stores' own expiry only cleans up.
@@ -7,7 +7,7 @@ the ``now`` of the caller; the stores' own expiry only cleans up.
 from datetime import datetime
 from typing import Protocol
 
-from idp.model import Session, SignIn
+from idp.model import Session, SignIn, Slip
 
 
 class SignIns(Protocol):
@@ -52,6 +52,22 @@ class Sessions(Protocol):
 
     def end_all(self, account_id: str, keep: str | None = None) -> list[Session]:
         """End the account's sessions, but for the one with the id ``keep``; returns those ended."""
+
+
+class Slips(Protocol):
+    """Short-lived documents, each under the digest of the token that names it."""
+
+    def put(self, slip: Slip, now: datetime) -> None:
+        """Record a new one."""
+
+    def get(self, key: str, now: datetime) -> Slip | None:
+        """The slip, unless it is over."""
+
+    def swap(self, before: Slip, document: str, now: datetime) -> bool:
+        """Write ``document`` as the next version if ``before`` still stands; its end does not move."""
+
+    def take(self, key: str, now: datetime) -> Slip | None:
+        """Get and delete: of all who try, one gets it."""
 
 
 class Used(Protocol):

@@ -7,7 +7,7 @@ so this is for one Redis (with replicas), not for a cluster. Only commands of Re
 
 from datetime import datetime, timedelta
 
-from idp.model import Session, SignIn
+from idp.model import Session, SignIn, Slip
 from idp.store import scripts
 from idp.store.codec import instant, micros, session_document, session_from, sign_in_document, sign_in_from
 from idp.store.redis_link import RedisLink
@@ -16,6 +16,7 @@ from idp.store.shortlived_sql import used_digest
 _SIGN_IN = "idp:sign-in:"
 _SESSION = "idp:session:"
 _ACCOUNT = "idp:sessions:"
+_SLIP = "idp:slip:"
 _USED = "idp:used:"
 _COUNT = "idp:throttle:"
 # Kept a little beyond its end, so that nodes whose clocks differ agree on what is over.
@@ -29,6 +30,7 @@ class RedisState:
         self._link = RedisLink(url)
         self.sign_ins = RedisSignIns(self._link)
         self.sessions = RedisSessions(self._link)
+        self.slips = RedisSlips(self._link)
         self.used = RedisUsed(self._link)
         self.throttle = RedisCounts(self._link)
 
@@ -115,6 +117,37 @@ class RedisSessions:
     def end_all(self, account_id: str, keep: str | None = None) -> list[Session]:
         """End the account's sessions, but for the one with the id ``keep``; returns those ended."""
         return _sessions(self._link.run(scripts.END_SESSIONS, (_ACCOUNT + account_id,), "all", keep or ""))
+
+
+class RedisSlips:
+    """``Slips`` in Redis."""
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+
+    def put(self, slip: Slip, now: datetime) -> None:
+        """Record a new one."""
+        facts = (slip.version, slip.document, micros(slip.expires_at), _milliseconds(slip.expires_at - now))
+        self._link.run(scripts.PUT_SIGN_IN, (_SLIP + slip.key,), *facts)
+
+    def get(self, key: str, now: datetime) -> Slip | None:
+        """The slip, unless it is over."""
+        version, document, until = self._link.ask("HMGET", _SLIP + key, "version", "document", "until")
+        if version is None or document is None or until is None:
+            return None
+        slip = Slip(key, document.decode(), instant(int(until)), int(version))
+        return slip if slip.expires_at > now else None
+
+    def swap(self, before: Slip, document: str, now: datetime) -> bool:
+        """Write ``document`` as the next version if ``before`` still stands."""
+        name, kept = _SLIP + before.key, _milliseconds(before.expires_at - now)
+        facts = (before.version, document, micros(before.expires_at), kept)
+        return before.expires_at > now and bool(self._link.run(scripts.SWAP_SIGN_IN, (name, name), *facts))
+
+    def take(self, key: str, now: datetime) -> Slip | None:
+        """Get and delete: of all who try, one gets it."""
+        taken = self._link.run(scripts.TAKE_SIGN_IN, (_SLIP + key,), micros(now))
+        return None if taken is None else Slip(key, taken[1].decode(), instant(int(taken[2])), int(taken[0]))
 
 
 class RedisCounts:

@@ -6,19 +6,31 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, text, update
 
-from idp.model import Session, SignIn
+from idp.model import Session, SignIn, Slip
 from idp.store.codec import session_document, session_from, sign_in_document, sign_in_from
 from idp.store.database import Database, Lease, Turn, joined
 from idp.store.statements import Statement, conflicting
-from idp.store.tables import sessions, sign_ins, used
+from idp.store.tables import sessions, sign_ins, slips, used
 
-_i, _s, _u = sign_ins.c, sessions.c, used.c
+_i, _s, _u, _p = sign_ins.c, sessions.c, used.c, slips.c
 
 _PUT_SIGN_IN = Statement(insert(sign_ins))
 _this_sign_in = (_i.id == bindparam("one"), _i.expires_at > bindparam("now"))
 _GET_SIGN_IN = Statement(select(_i.id, _i.version, _i.document).where(*_this_sign_in))
 _SWAP_SIGN_IN = Statement(update(sign_ins).where(_i.id == bindparam("one"), _i.version == bindparam("seen")))
 _TAKE_SIGN_IN = Statement(delete(sign_ins).where(*_this_sign_in).returning(_i.id, _i.version, _i.document))
+
+# In the order of ``Slip``.
+_SLIP_COLUMNS = (_p.key, _p.document, _p.expires_at, _p.version)
+_this_slip = (_p.key == bindparam("one"), _p.expires_at > bindparam("now", type_=_p.expires_at.type))
+_PUT_SLIP = Statement(insert(slips))
+_GET_SLIP = Statement(select(*_SLIP_COLUMNS).where(*_this_slip))
+_SWAP_SLIP = Statement(
+    update(slips)
+    .where(*_this_slip, _p.version == bindparam("seen"))
+    .values(document=bindparam("document"), version=bindparam("version"))
+)
+_TAKE_SLIP = Statement(delete(slips).where(*_this_slip).returning(*_SLIP_COLUMNS))
 
 # In the order of ``session_from``.
 SESSION_COLUMNS = (_s.id, _s.document, _s.last_seen_at, _s.expires_at)
@@ -145,6 +157,37 @@ class SqlSessions:
     def _end(self, statement: Statement, values: dict[str, Any]) -> list[Session]:
         with Turn(self._database) as link:
             return _sessions(link.all(statement, values))
+
+
+class SqlSlips:
+    """``Slips`` in a table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, slip: Slip, now: datetime) -> None:  # noqa: ARG002 - for Redis, which counts from now
+        """Record a new one."""
+        row = {"key": slip.key, "version": slip.version, "document": slip.document, "expires_at": slip.expires_at}
+        with Turn(self._database) as link:
+            link.run(_PUT_SLIP, row)
+
+    def get(self, key: str, now: datetime) -> Slip | None:
+        """The slip, unless it is over."""
+        with Lease(self._database) as link:
+            row = link.first(_GET_SLIP, {"one": key, "now": now})
+        return None if row is None else Slip(*row)
+
+    def swap(self, before: Slip, document: str, now: datetime) -> bool:
+        """Write ``document`` as the next version if ``before`` still stands."""
+        values = {"one": before.key, "seen": before.version, "now": now, "document": document, "version": before.version + 1}
+        with Turn(self._database) as link:
+            return link.count(_SWAP_SLIP, values) == 1
+
+    def take(self, key: str, now: datetime) -> Slip | None:
+        """Get and delete: of all who try, one gets it."""
+        with Turn(self._database) as link:
+            row = link.first(_TAKE_SLIP, {"one": key, "now": now})
+        return None if row is None else Slip(*row)
 
 
 class SqlUsed:

@@ -11,22 +11,23 @@ from idp.store.accounts import Accounts
 from idp.store.counts import Counts, SqlCounts
 from idp.store.database import Database, DialectName, Lease, Turn, Writing
 from idp.store.entered import entered
-from idp.store.shortlived import Sessions, SignIns, Used
-from idp.store.shortlived_sql import SqlSessions, SqlSignIns, SqlUsed
+from idp.store.shortlived import Sessions, SignIns, Slips, Used
+from idp.store.shortlived_sql import SqlSessions, SqlSignIns, SqlSlips, SqlUsed
 from idp.store.statements import Statement
-from idp.store.tables import denied, sessions, sign_ins, used
+from idp.store.tables import denied, sessions, sign_ins, slips, used
 from idp.store.transaction import Transaction, Work
 
 if TYPE_CHECKING:
     from idp.store.shortlived_redis import RedisState
 
 # The newest migration, named here so that asking costs no import of Alembic; a test holds the two together.
-HEAD = "0007"
+HEAD = "0008"
 
 _PURGES = {
     table.name: Statement(delete(table).where(ends <= bindparam("now", type_=ends.type)))
     for table, ends in (
         (sign_ins, sign_ins.c.expires_at),
+        (slips, slips.c.expires_at),
         (sessions, sessions.c.expires_at),
         (used, used.c.until),
         (denied, denied.c.until),
@@ -43,6 +44,7 @@ class Store:
 
     sign_ins: SignIns
     sessions: Sessions
+    slips: Slips
     used: Used
 
     def __init__(self, database: Database, redis_state: "RedisState | None" = None) -> None:
@@ -50,10 +52,12 @@ class Store:
         self._redis = redis_state
         self._counts: SqlCounts | None = None
         if redis_state is None:
-            self.sign_ins, self.sessions, self.used = SqlSignIns(database), SqlSessions(database), SqlUsed(database)
+            self.sign_ins, self.sessions = SqlSignIns(database), SqlSessions(database)
+            self.slips, self.used = SqlSlips(database), SqlUsed(database)
             self._counts = SqlCounts(database)
         else:
-            self.sign_ins, self.sessions, self.used = redis_state.sign_ins, redis_state.sessions, redis_state.used
+            self.sign_ins, self.sessions = redis_state.sign_ins, redis_state.sessions
+            self.slips, self.used = redis_state.slips, redis_state.used
         self._throttle: Counts = redis_state.throttle if redis_state is not None else SqlCounts(database)
         # Both for Flask-Limiter.
         self.throttle_options: dict[str, Any] = {"counts": self._throttle}

@@ -216,6 +216,7 @@ grants = Table(
     Column("previous", String),
     Column("rotated_at", Instant),
     Column("refresh_expires_at", Instant),
+    Column("jkt", String),
     only("revoked_at", "revoked_at IS NOT NULL"),
 )
 
@@ -361,6 +362,15 @@ sign_ins = Table(
     "sign_ins",
     metadata,
     Column("id", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+slips = Table(
+    "slips",
+    metadata,
+    Column("key", String, primary_key=True),
     Column("version", Integer, nullable=False),
     Column("document", Text, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),

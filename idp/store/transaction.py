@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from idp.store.accounts import Accounts
 from idp.store.attempts import Counters
+from idp.store.clients import StoredClients
 from idp.store.customers import Customers
 from idp.store.database import Lease, Writing
 from idp.store.doors import Devices, Invitations
@@ -17,6 +18,7 @@ from idp.store.proofs import Alarms, Issuances, OneTimeCodes, Passkeys, Recovery
 from idp.store.records import Audit, Outbox, Policies
 from idp.store.retention import Retention
 from idp.store.seals import Seals
+from idp.store.signals import Signals, Streams
 from idp.store.statements import Link
 from idp.store.turns import Turns
 from idp.store.unused import Unused
@@ -73,6 +75,11 @@ class Transaction:
     denied = _Part(Denied)
     # What clients were allowed.
     client_consents = _Part(ClientConsents)
+    # Clients registered while the service runs.
+    clients = _Part(StoredClients)
+    # Who is told of what happens, and what waits to be told.
+    streams = _Part(Streams)
+    signals = _Part(Signals)
     # Signing keys.
     keys = _Part(Keys)
     # What happened.

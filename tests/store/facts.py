@@ -144,6 +144,7 @@ def grant(**facts: Any) -> Grant:
         sid="public-x1",
         claims=("email",),
         capacity="c2",
+        jkt="k1",
     )
     return dataclasses.replace(whole, **facts)
 

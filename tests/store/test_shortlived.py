@@ -1,7 +1,7 @@
 import dataclasses
 from datetime import UTC, datetime
 
-from idp.model import SignIn
+from idp.model import SignIn, Slip
 from idp.store import Store
 from tests.store.facts import DAY, MINUTE, NOW, SECOND, session, sign_in
 from tests.store.races import RUNNERS, race
@@ -141,6 +141,7 @@ def test_an_identifier_is_used_once(store: Store):
 def test_what_is_over_is_purged(store: Store):
     store.sign_ins.put(sign_in())
     store.sessions.put(session(), 10)
+    store.slips.put(Slip("s1", "{}", NOW + MINUTE), NOW)
     store.used.first_time("jti", NOW + MINUTE, NOW)
     with store.begin() as tx:
         tx.denied.deny("j1", NOW + MINUTE)
@@ -148,7 +149,7 @@ def test_what_is_over_is_purged(store: Store):
     gone = store.purge(NOW + DAY)
     assert gone["denied"] == 1
     if "throttles" in gone:
-        assert gone == {"sign_ins": 1, "sessions": 1, "used": 1, "denied": 1, "throttles": 0}
+        assert gone == {"sign_ins": 1, "slips": 1, "sessions": 1, "used": 1, "denied": 1, "throttles": 0}
 
 
 def test_within_a_transaction_they_join_it(store: Store):
@@ -162,3 +163,29 @@ def test_within_a_transaction_they_join_it(store: Store):
         assert len(tx.accounts.list()) == 0
     assert store.sign_ins.take("s1", NOW) == sign_in()
     assert store.sessions.get("x1", NOW) == session(expires_at=NOW + DAY)
+
+
+def test_a_slip_is_kept_until_its_end(store: Store):
+    kept = Slip("s1", "{}", NOW + MINUTE)
+    store.slips.put(kept, NOW)
+    assert store.slips.get("s1", NOW + SECOND) == kept
+    assert store.slips.get("s1", NOW + MINUTE) is None
+    assert store.slips.get("s2", NOW) is None
+
+
+def test_a_slip_changes_from_the_version_that_was_seen_only(store: Store):
+    first = Slip("s1", "one", NOW + MINUTE)
+    store.slips.put(first, NOW)
+    assert store.slips.swap(first, "two", NOW)
+    assert not store.slips.swap(first, "three", NOW)
+    second = store.slips.get("s1", NOW)
+    assert second == Slip("s1", "two", NOW + MINUTE, 1)
+    assert not store.slips.swap(second, "four", NOW + MINUTE)
+
+
+def test_a_slip_is_taken_once(store: Store):
+    store.slips.put(Slip("s1", "one", NOW + MINUTE), NOW)
+    assert store.slips.take("s1", NOW) == Slip("s1", "one", NOW + MINUTE)
+    assert store.slips.take("s1", NOW) is None
+    store.slips.put(Slip("s1", "two", NOW + MINUTE), NOW)
+    assert store.slips.take("s1", NOW + MINUTE) is None

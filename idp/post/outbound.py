@@ -1,0 +1,182 @@
+"""Going out to an address that somebody else chose: only where it may, to the machine that was judged, briefly, and no further."""
+
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+MOST_BYTES: Final = 65_536
+_PIECE: Final = 8192
+# Whoever asks us to fetch something holds a thread meanwhile: of servers that hang, only so many do.
+_AT_ONCE: Final = 4
+# Addresses that stand for IPv4 ones behind a translator: what they lead to is not seen from here.
+_TRANSLATED: Final = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+
+
+class Unreachable(Exception):  # noqa: N818 - what is the matter
+    """Nothing was learnt: the address is not allowed, or nobody answered as they should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered: the status and the whole body."""
+
+    status: int
+    body: bytes = field(repr=False)
+    kind: str = ""
+
+
+class Outbound:
+    """Asks and tells servers at addresses that clients gave.
+
+    The name is resolved once, every address it has must be public or in ``networks``, and the connection goes to the address
+    that was judged: a name cannot lead elsewhere a moment later. Plain http is for ``networks`` alone. No redirect is
+    followed, no proxy asked, no cookie kept; the whole takes no longer than ``timeout`` seconds once the name is resolved.
+    """
+
+    def __init__(self, networks: Iterable[str] = (), timeout: float = 5.0) -> None:
+        self._networks: tuple[IPv4Network | IPv6Network, ...] = tuple(ip_network(one) for one in networks)
+        self._timeout = timeout
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
+        self._trust: ssl.SSLContext | None = None
+
+    def get(self, url: str, accept: str = "application/json", most: int = MOST_BYTES) -> Answer:
+        """What lies at ``url``: a 200 of at most ``most`` bytes; raises ``Unreachable`` for anything else."""
+        if not self._places.acquire(blocking=False):
+            raise Unreachable(f"{_AT_ONCE} others wait for an answer already")
+        try:
+            answer = self._ask("GET", url, None, {"Accept": accept}, most)
+        finally:
+            self._places.release()
+        if answer.status != http.HTTPStatus.OK:
+            raise Unreachable(f"the answer was {answer.status}")
+        return answer
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """What a server answers to ``body``, whatever it is; raises ``Unreachable`` where it answers nothing."""
+        return self._ask("POST", url, body, headers, MOST_BYTES)
+
+    def refusal(self, url: str) -> str | None:
+        """Why ``url`` may not be gone to, as far as its letters say; its name is resolved when it is used."""
+        try:
+            self._place(urlsplit(url))
+        except (Unreachable, ValueError) as error:
+            return str(error)
+        return None
+
+    def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], most: int) -> Answer:
+        try:
+            parts = urlsplit(url)
+            host, port = self._place(parts)
+            address = self._resolved(host, port, plain=parts.scheme == "http")
+        except ValueError as error:
+            raise Unreachable("the address can't be parsed") from error
+        trust = None if parts.scheme == "http" else self._trusted()
+        connection = _Judged(host, port, address, self._timeout, trust)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        try:
+            with _deadline(connection, self._timeout):
+                connection.request(method, path, body, {"User-Agent": "idp", "Connection": "close", **headers})
+                answer = connection.getresponse()
+                return Answer(answer.status, _read(answer, most), answer.headers.get_content_type())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise Unreachable(f"no answer: {type(error).__name__}") from error
+        finally:
+            connection.close()
+
+    def _place(self, parts: SplitResult) -> tuple[str, int]:
+        """Host and port of an address that may be gone to, as far as its letters say."""
+        if parts.scheme not in {"https", "http"} or not parts.hostname or "@" in parts.netloc or parts.fragment:
+            raise Unreachable("the address is not one of a web server")
+        if parts.scheme == "http" and not self._networks:
+            raise Unreachable("plain http can be read and changed on its way")
+        try:
+            literal = ip_address(parts.hostname)
+        except ValueError:
+            literal = None
+        if literal is not None and not self._allowed(literal, plain=parts.scheme == "http"):
+            raise Unreachable("the address is not a public one")
+        return parts.hostname, parts.port or (80 if parts.scheme == "http" else 443)
+
+    def _resolved(self, host: str, port: int, *, plain: bool) -> str:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise Unreachable("the name is not known") from error
+        addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+        if not addresses or not all(self._allowed(ip_address(one), plain=plain) for one in addresses):
+            raise Unreachable("the name leads to an address that is not a public one")
+        return addresses[0]
+
+    def _allowed(self, address: IPv4Address | IPv6Address, *, plain: bool) -> bool:
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            return self._allowed(address.ipv4_mapped, plain=plain)
+        if any(address in network for network in self._networks):
+            return True
+        if isinstance(address, IPv6Address) and (
+            address.sixtofour or address.teredo or any(address in network for network in _TRANSLATED)
+        ):
+            return False
+        return not plain and address.is_global and not address.is_multicast
+
+    def _trusted(self) -> ssl.SSLContext:
+        """The system's authorities, read when they are first needed."""
+        if self._trust is None:
+            self._trust = ssl.create_default_context()
+        return self._trust
+
+
+class _Judged(http.client.HTTPConnection):
+    """A connection to the address that was judged, in the name of the host that was asked for."""
+
+    def __init__(self, host: str, port: int, address: str, timeout: float, trust: ssl.SSLContext | None) -> None:
+        super().__init__(host, port, timeout=timeout)
+        self._address, self._trust = address, trust
+        # The library lets go of its own while the answer is still read.
+        self.held: socket.socket | None = None
+        self.default_port = 80 if trust is None else 443
+
+    def connect(self) -> None:
+        """Connect, and make sure of who answers."""
+        plain = socket.create_connection((self._address, self.port), self.timeout)
+        try:
+            self.held = plain
+            self.held = self.sock = plain if self._trust is None else self._trust.wrap_socket(plain, server_hostname=self.host)
+        except BaseException:
+            plain.close()
+            raise
+
+
+@contextmanager
+def _deadline(connection: _Judged, seconds: float) -> Iterator[None]:
+    """A socket's timeout begins anew with each byte; this one does not."""
+
+    def cut() -> None:
+        if connection.held is not None:
+            with suppress(OSError):
+                connection.held.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _read(answer: http.client.HTTPResponse, most: int) -> bytes:
+    body = b""
+    while piece := answer.read1(_PIECE):
+        body += piece
+        if len(body) > most:
+            raise Unreachable("the answer is too long")
+    if answer.length:
+        raise Unreachable("the answer ended too early")
+    return body

@@ -1,0 +1,280 @@
+"""What waits to be told to relying parties, one row a receiver, and the streams that receivers set up."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+
+from idp.model import Signal, SignalKind, Stream, StreamStatus
+from idp.store.codec import cleaned, decode, encode
+from idp.store.schema import only
+from idp.store.statements import Repository, Row, Statement
+from idp.store.tables import metadata
+from idp.store.types import Instant
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("client_id", String, nullable=False, unique=True),
+    Column("status", String, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("authorization", LargeBinary),
+    Column("created_at", Instant, nullable=False),
+    Column("verified_at", Instant),
+)
+
+# Rows are deleted once their receiver has the token; the claims lie sealed.
+signals = Table(
+    "signals",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("target", String, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("not_after", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("account_id", String),
+    Column("state", String, nullable=False),
+    Column("next_try_at", Instant, nullable=False),
+    Column("leased_until", Instant),
+    Column("error", Text),
+    only("next_try_at", "state = 'waiting'"),
+    only("account_id", "account_id IS NOT NULL"),
+)
+
+_s, _g = streams.c, signals.c
+_STREAM_COLUMNS = (_s.id, _s.client_id, _s.status, _s.document, _s.authorization, _s.created_at, _s.verified_at)
+_ADD = Statement(insert(streams))
+_STREAMS = Statement(select(*_STREAM_COLUMNS).order_by(_s.created_at, _s.id))
+_OF_CLIENT = Statement(select(*_STREAM_COLUMNS).where(_s.client_id == bindparam("client")))
+_CHANGE = Statement(update(streams).where(_s.id == bindparam("one")))
+_REMOVE = Statement(delete(streams).where(_s.id == bindparam("one")))
+
+_COLUMNS = (_g.id, _g.kind, _g.target, _g.created_at, _g.not_after, _g.attempts, _g.account_id, _g.body)
+_now = bindparam("now", type_=_g.next_try_at.type)
+_until = bindparam("until", type_=_g.leased_until.type)
+# Written out, so that both databases see that the partial index holds what is asked for.
+_waiting: ColumnElement[bool] = literal_column("signals.state = 'waiting'")
+_due = (
+    _waiting,
+    _g.next_try_at <= _now,
+    or_(_g.leased_until.is_(None), _g.leased_until <= _now),
+)
+_PUT = Statement(insert(signals))
+_IS_DUE = Statement(select(literal_column("1")).select_from(signals).where(*_due).limit(literal_column("1")))
+
+
+def _claiming() -> Statement:
+    due = (
+        select(_g.id)
+        .where(*_due)
+        .order_by(_g.next_try_at)
+        .limit(bindparam("limit"))
+        # SQLite leaves this out: there the statement holds the only write lock.
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    taken = update(signals).where(_g.id.in_(select(due.c.id))).values(leased_until=_until, attempts=_g.attempts + 1)
+    return Statement(taken.returning(*_COLUMNS))
+
+
+_CLAIM = _claiming()
+_DONE = Statement(delete(signals).where(_g.id == bindparam("one")))
+_RETRY = Statement(
+    update(signals)
+    .where(_g.id == bindparam("one"))
+    .values(next_try_at=bindparam("next", type_=_g.next_try_at.type), leased_until=None, error=bindparam("why"))
+)
+_BURY = Statement(
+    update(signals).where(_g.id == bindparam("one")).values(state="dead", leased_until=None, error=bindparam("why"))
+)
+_QUEUE = Statement(
+    select(*_COLUMNS)
+    .where(_g.target == bindparam("target"), _g.state.in_((literal_column("'held'"), literal_column("'waiting'"))))
+    .order_by(_g.created_at, _g.id)
+    .limit(bindparam("limit"))
+)
+_ACKNOWLEDGE = Statement(delete(signals).where(_g.id == bindparam("one"), _g.target == bindparam("target")))
+_REFUSED = Statement(
+    update(signals)
+    .where(_g.id == bindparam("one"), _g.target == bindparam("target"))
+    .values(state="dead", leased_until=None, error=bindparam("why"))
+)
+_MOVE = Statement(
+    update(signals).where(_g.target == bindparam("target"), _g.state == bindparam("before")).values(state=bindparam("after"))
+)
+_DROP = Statement(delete(signals).where(_g.target == bindparam("target")))
+_FORGET = Statement(
+    delete(signals).where(or_(_g.not_after <= _now, _g.created_at <= bindparam("before", type_=_g.created_at.type)))
+)
+_COUNTS = Statement(select(_g.state, func.count()).group_by(_g.state))
+
+
+class Streams(Repository):
+    """Who asked to be told of what: few, and read whole."""
+
+    __slots__ = ()
+
+    def all(self) -> list[Stream]:
+        """Every stream, the oldest first."""
+        return [_stream(row) for row in self._link.all(_STREAMS, {})]
+
+    def of(self, client_id: str) -> Stream | None:
+        """The stream of a receiver."""
+        row = self._link.first(_OF_CLIENT, {"client": client_id})
+        return None if row is None else _stream(row)
+
+    def add(self, stream: Stream) -> None:
+        """Add a stream; the database refuses a second one of the same client."""
+        self._link.run(_ADD, {"id": stream.id, "created_at": stream.created_at, **_facts(stream)})
+
+    def change(self, stream: Stream) -> bool:
+        """Write what became of a stream; False where it is gone."""
+        return self._link.count(_CHANGE, {"one": stream.id, **_facts(stream)}) == 1
+
+    def remove(self, stream_id: str) -> bool:
+        """Remove a stream, and what waited for it."""
+        self._link.run(_DROP, {"target": stream_id})
+        return self._link.count(_REMOVE, {"one": stream_id}) == 1
+
+
+class Signals(Repository):
+    """Tokens to be delivered. ``body`` are their claims, sealed by the caller; signals read here have none.
+
+    What is to be pushed is ``waiting``; what waits to be polled, or for a paused stream, is ``held``; what was refused or
+    given up is ``dead``.
+    """
+
+    __slots__ = ()
+
+    def put(self, signal: Signal, body: bytes, *, held: bool = False) -> None:
+        """Accept a signal, in the transaction of what it tells of; due at once unless it is ``held``."""
+        self._link.run(
+            _PUT,
+            {
+                "id": signal.id,
+                "kind": signal.kind.value,
+                "target": signal.target,
+                "body": body,
+                "created_at": signal.created_at,
+                "not_after": signal.not_after,
+                "attempts": signal.attempts,
+                "account_id": signal.account_id,
+                "state": "held" if held else "waiting",
+                "next_try_at": signal.created_at,
+            },
+        )
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether there is anything to claim: a read alone, for whoever asks several times a second."""
+        return self._link.first(_IS_DUE, {"now": now}) is not None
+
+    def claim(self, now: datetime, lease: timedelta, limit: int) -> list[tuple[Signal, bytes]]:
+        """Take signals that are due for ``lease``: no other worker gets them meanwhile. ``attempts`` counts this try."""
+        rows = self._link.all(_CLAIM, {"now": now, "until": now + lease, "limit": limit})
+        return [(_signal(row), row[7]) for row in rows]
+
+    def delivered(self, signal_id: str) -> None:
+        """The receiver has it."""
+        self._link.run(_DONE, {"one": signal_id})
+
+    def failed(self, signal_id: str, error: str, next_try_at: datetime | None) -> None:
+        """The receiver did not take it: it is tried again at ``next_try_at``, or given up where that is None."""
+        values = {"one": signal_id, "why": cleaned(error)}
+        if next_try_at is None:
+            self._link.run(_BURY, values)
+        else:
+            self._link.run(_RETRY, {**values, "next": next_try_at})
+
+    def queue(self, target: str, limit: int) -> list[tuple[Signal, bytes]]:
+        """What is kept for a receiver, the oldest first."""
+        return [(_signal(row), row[7]) for row in self._link.all(_QUEUE, {"target": target, "limit": limit})]
+
+    def acknowledge(self, target: str, signal_ids: Sequence[str]) -> int:
+        """The receiver has these; those of others are not touched. Returns how many were its own."""
+        return sum(self._link.count(_ACKNOWLEDGE, {"one": one, "target": target}) for one in signal_ids)
+
+    def refused(self, target: str, errors: Mapping[str, str]) -> None:
+        """The receiver cannot use these."""
+        for one, why in errors.items():
+            self._link.run(_REFUSED, {"one": one, "target": target, "why": cleaned(why)})
+
+    def hold(self, target: str) -> None:
+        """What was to be pushed waits until it is released or polled."""
+        self._link.run(_MOVE, {"target": target, "before": "waiting", "after": "held"})
+
+    def release(self, target: str) -> None:
+        """What was held is due."""
+        self._link.run(_MOVE, {"target": target, "before": "held", "after": "waiting"})
+
+    def drop(self, target: str) -> int:
+        """Nothing more is told to this receiver of what has happened."""
+        return self._link.count(_DROP, {"target": target})
+
+    def forget(self, now: datetime, before: datetime) -> int:
+        """Delete what is past its time, and whatever is as old as ``before``; returns how many."""
+        return self._link.count(_FORGET, {"now": now, "before": before})
+
+    def depth(self) -> dict[str, int]:
+        """How many signals are ``waiting``, ``held`` and ``dead``."""
+        depth = {"waiting": 0, "held": 0, "dead": 0}
+        for state, count in self._link.all(_COUNTS, {}):
+            depth[state] = count
+        return depth
+
+
+def _facts(stream: Stream) -> dict[str, Any]:
+    members = {
+        "events": stream.events,
+        "reason": stream.reason,
+        "description": stream.description,
+        "push_url": stream.push_url,
+    }
+    return {
+        "client_id": stream.client_id,
+        "status": stream.status.value,
+        "document": encode(members),
+        "authorization": stream.authorization,
+        "verified_at": stream.verified_at,
+    }
+
+
+def _stream(row: Row) -> Stream:
+    id_, client_id, status, document, authorization, created_at, verified_at = row
+    members = decode(document)
+    return Stream(
+        id=id_,
+        client_id=client_id,
+        events=tuple(members["events"]),
+        created_at=created_at,
+        status=StreamStatus(status),
+        reason=members["reason"],
+        description=members["description"],
+        push_url=members["push_url"],
+        authorization=None if authorization is None else bytes(authorization),
+        verified_at=verified_at,
+    )
+
+
+def _signal(row: Row) -> Signal:
+    id_, kind, target, created_at, not_after, attempts, account_id = row[:7]
+    return Signal(id_, SignalKind(kind), target, {}, created_at, not_after, attempts, account_id)
