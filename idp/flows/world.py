@@ -40,7 +40,7 @@ class World:
     outbound: Outbound = field(default_factory=Outbound)
 
     def subject(self, client: Client, account_id: str) -> str:
-        """The account's name at a client (OpenID Connect Core 8): its own, or one that other sectors cannot tell to be the same.
+        """The account's name at a client (OpenID Connect Core 8): its own, or one that nobody in another sector knows.
 
         Both begin alike, as no client's id does.
         """

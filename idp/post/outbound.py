@@ -1,4 +1,4 @@
-"""Going out to an address that somebody else chose: only where it may, to the machine that was judged, briefly, and no further."""
+"""Going out to an address that somebody else chose: only where it may, to the machine that was judged, and no further."""
 
 import http.client
 import socket

@@ -3,7 +3,9 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path as FilePath
+from typing import Final
 
 from idp.model import Client
 from idp.policies.judgement import texted
@@ -30,6 +32,8 @@ CONSENTS = "consents.toml"
 _PROFILE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _REGION = re.compile(r"[A-Z]{2}")
 _OFF = {"", "0", "false", "no"}
+# What the settings have of the file without more ado.
+_AS_WRITTEN: Final = frozenset(one.name for one in fields(SettingsFile)) & {one.name for one in fields(Settings)} - {"secrets"}
 
 
 def config_directory(environ: Mapping[str, str]) -> FilePath:
@@ -92,27 +96,13 @@ class _Loading:
         if file is None or policy is None or key is None:
             return None
         return Settings(
-            issuer=file.issuer,
-            brand=file.brand,
             policy=policy,
             secrets=Secrets(key),
             clients=clients,
             resources=resources,
-            languages=file.languages,
-            region=file.region,
-            database=file.database,
-            redis=file.redis,
-            mail=file.mail,
-            sms=file.sms,
-            customers=file.customers,
-            outbound=file.outbound,
-            registration=file.registration,
-            server=file.server,
-            hashing=file.hashing,
-            upkeep=file.upkeep,
-            log=file.log,
             redirects=redirects,
             texts=texts,
+            **{name: getattr(file, name) for name in _AS_WRITTEN},
         )
 
     def _redirects(self, file: SettingsFile | None, clients: Mapping[str, Client]) -> Mapping[str, str]:

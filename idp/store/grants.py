@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, func, insert, literal_column, select, update
 
 from idp.model import Account, AuthorizationCode, Grant, Rotation
 from idp.store.accounts import ACCOUNT_COLUMNS, account_of
@@ -62,7 +62,7 @@ _START_REFRESH = Statement(
         current=bindparam("fresh"),
         rotated_at=bindparam("now", type_=_g.rotated_at.type),
         refresh_expires_at=bindparam("until", type_=_g.refresh_expires_at.type),
-        jkt=bindparam("jkt"),
+        jkt=func.coalesce(bindparam("jkt", type_=_g.jkt.type), _g.jkt),
     )
 )
 _ROTATION = Statement(select(*_STATE_COLUMNS, *_GRANT_COLUMNS).where(_g.handle == bindparam("named")))

@@ -4,11 +4,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, text, update
+from sqlalchemy import Column, LargeBinary, String, Table, bindparam, delete, insert, select, text, update
 
 from idp.model import KeyUse, SigningKey
 from idp.store.statements import Repository, Statement
-from idp.store.tables import signing_keys
+from idp.store.tables import metadata
+from idp.store.types import Document, Instant
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("kid", String, primary_key=True),
+    Column("alg", String, nullable=False),
+    Column("use", String, nullable=False),
+    Column("public", Document, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("current_from", Instant),
+    Column("drop_after", Instant),
+)
 
 _k = signing_keys.c
 _COLUMNS = (_k.kid, _k.alg, _k.use, _k.public, _k.sealed, _k.created_at, _k.current_from, _k.drop_after)

@@ -250,19 +250,6 @@ client_consents = Table(
     Column("given_at", Instant, nullable=False, index=True),
 )
 
-signing_keys = Table(
-    "signing_keys",
-    metadata,
-    Column("kid", String, primary_key=True),
-    Column("alg", String, nullable=False),
-    Column("use", String, nullable=False),
-    Column("public", Document, nullable=False),
-    Column("sealed", LargeBinary, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("current_from", Instant),
-    Column("drop_after", Instant),
-)
-
 # Append-only: a trigger of the migration refuses every UPDATE.
 audit = Table(
     "audit",
