@@ -22,6 +22,8 @@ PEOPLE_SCOPES: Mapping[str, tuple[str, ...]] = {
     "phone": ("phone_number", "phone_number_verified"),
     "offline_access": (),
 }
+# Scopes of the service itself, for clients that act for themselves: reading and changing who is told of what happens.
+SERVICE_SCOPES = ("ssf.read", "ssf.manage")
 SCOPE_OF_CLAIM = {claim: scope for scope, claims in PEOPLE_SCOPES.items() for claim in claims}
 # Clocks of resource servers may be this far off before a key that signed for them is gone.
 LEEWAY = timedelta(seconds=60)
@@ -93,6 +95,14 @@ def audience(offered: Sequence[str], named: str | None, issuer: str, scope: Iter
     return issuer
 
 
+def own_audience(client: Client, named: str | None, asked: Sequence[str] | None, issuer: str) -> str | Denied:
+    """The one audience of the token of a client that acts for itself: the issuer where it asks for the service's own scopes."""
+    ours = bool(asked) and set(asked or ()) <= set(SERVICE_SCOPES)
+    if named == issuer or (named is None and (ours or not client.resources)):
+        return issuer
+    return audience(client.resources, named, issuer, ())
+
+
 def token_scope(
     granted: Sequence[str], asked: Sequence[str] | None, resource: Resource | None, entitlements: frozenset[str] | None
 ) -> tuple[str, ...] | Denied:
@@ -100,12 +110,14 @@ def token_scope(
 
     A token for a resource carries that resource's scopes alone, one for the issuer (``resource`` None) those that speak
     of the person: a backend cannot take its token to userinfo. Where a person may use nothing of a resource the token
-    says so with an empty scope, and the sign-in stands. ``entitlements`` is None for a client that acts for itself.
+    says so with an empty scope, and the sign-in stands. ``entitlements`` is None for a client that acts for itself: it
+    has nothing of a person, and may have the service's own.
     """
     if asked is not None and not set(asked) <= set(granted):
         return Denied(Error.SCOPE, "wider than what was granted")
     wanted = granted if asked is None else tuple(dict.fromkeys(asked))
-    offered = dict.fromkeys(PEOPLE_SCOPES, "") if resource is None else resource.scopes
+    issuers = SERVICE_SCOPES if entitlements is None else PEOPLE_SCOPES
+    offered = dict.fromkeys(issuers, "") if resource is None else resource.scopes
     kept = tuple(scope for scope in wanted if scope in offered and _entitled(offered[scope], entitlements))
     if not kept and (asked is not None or entitlements is None):
         return Denied(Error.SCOPE, "nothing is left of the scope for this person and resource")

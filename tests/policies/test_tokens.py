@@ -92,6 +92,28 @@ def test_audience(offered: tuple[str, ...], named: str | None, scope: tuple[str,
 
 
 @pytest.mark.parametrize(
+    ("offered", "named", "asked", "audience"),
+    [
+        ((BILLING,), None, None, BILLING),
+        ((BILLING,), None, "ssf.read", ISSUER),
+        ((BILLING,), None, "ssf.read ssf.manage", ISSUER),
+        ((BILLING,), None, "ssf.read bills", BILLING),
+        ((BILLING,), BILLING, "ssf.read", BILLING),
+        ((BILLING,), ISSUER, None, ISSUER),
+        ((BILLING,), "https://elsewhere.example", "ssf.read", None),
+        ((), None, None, ISSUER),
+        ((BILLING, "https://service.example"), None, None, None),
+        ((BILLING, "https://service.example"), None, "ssf.read", ISSUER),
+    ],
+)
+def test_the_audience_of_a_client_for_itself(
+    offered: tuple[str, ...], named: str | None, asked: str | None, audience: str | None
+):
+    found = tokens.own_audience(Client("c", "C", resources=offered), named, asked and tuple(asked.split()), ISSUER)
+    assert found == audience if audience else isinstance(found, Denied) and found.error is Error.TARGET
+
+
+@pytest.mark.parametrize(
     ("asked", "resource", "entitlements", "scope"),
     [
         (None, BILLS, {"billing"}, "bills"),
@@ -103,11 +125,15 @@ def test_audience(offered: tuple[str, ...], named: str | None, scope: tuple[str,
         ("bills bills", BILLS, {"billing"}, "bills"),
         ("itemised", BILLS, {"billing"}, None),
         ("bills wider", BILLS, {"billing"}, None),
+        ("ssf.read", None, None, "ssf.read"),
+        ("ssf.read", None, {"billing"}, None),
+        ("ssf.read", BILLS, None, None),
+        ("openid", None, None, None),
     ],
 )
 def test_token_scope(asked: str | None, resource: Resource | None, entitlements: set[str] | None, scope: str | None):
     wished = None if asked is None else tuple(asked.split())
-    granted = ("openid", "bills", "itemised", "faults")
+    granted = ("openid", "bills", "itemised", "faults", "ssf.read")
     found = tokens.token_scope(granted, wished, resource, None if entitlements is None else frozenset(entitlements))
     assert found == tuple(scope.split()) if scope is not None else isinstance(found, Denied) and found.error is Error.SCOPE
 

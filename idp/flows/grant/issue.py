@@ -174,11 +174,11 @@ def _reused(case: _Case, grant: Grant, account: Account | None) -> Denied:
 
 def act(world: World, keys: KeyRing, client: Client, wish: Wish) -> Issued | Denied:
     """A token for a client that acts for itself (RFC 6749 4.4). Signed facts suffice: nothing is stored."""
-    audience = tokens.audience(client.resources, wish.resource, world.issuer, ())
+    audience = tokens.own_audience(client, wish.resource, wish.scope, world.issuer)
     if isinstance(audience, Denied):
         return audience
     resource = world.resources.get(audience)
-    own = tuple(scope for scope in client.scope if resource is not None and scope in resource.scopes)
+    own = tuple(scope for scope in client.scope if scope in (tokens.SERVICE_SCOPES if resource is None else resource.scopes))
     scope = tokens.token_scope(own, wish.scope, resource, None)
     if isinstance(scope, Denied):
         return scope
