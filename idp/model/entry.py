@@ -14,7 +14,8 @@ class Ask:
     ``parameters`` is the request as it came, to be judged again on return. ``fresh_since`` is the moment before which
     proofs do not count (``prompt=login`` and ``max_age``); ``acr`` lists acceptable levels, best first, and
     ``acr_essential`` says whether none of them will do; ``subject`` is the only account that may answer. ``onward`` names
-    the page of our own that somebody was on the way to, where no client asks.
+    the page of our own that somebody was on the way to, where no client asks. ``user_code`` is the code of a device that
+    waits for its person (RFC 8628), as that person typed it.
     """
 
     client_id: str | None = None
@@ -28,6 +29,7 @@ class Ask:
     login_hint: str = ""
     locale: str | None = None
     onward: str = ""
+    user_code: str = ""
 
 
 class Lost(StrEnum):

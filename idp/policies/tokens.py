@@ -30,11 +30,17 @@ LEEWAY = timedelta(seconds=60)
 
 
 class Error(StrEnum):
-    """The names RFC 6749 5.2 and RFC 8707 2 give to refusals at the token endpoint."""
+    """The names RFC 6749 5.2, RFC 8707 2 and, for devices, RFC 8628 3.5 give to refusals at the token endpoint."""
 
     GRANT = "invalid_grant"
     SCOPE = "invalid_scope"
     TARGET = "invalid_target"
+    REQUEST = "invalid_request"
+    CLIENT = "unauthorized_client"
+    PENDING = "authorization_pending"
+    SLOW_DOWN = "slow_down"
+    ACCESS = "access_denied"
+    EXPIRED = "expired_token"
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ def _ask_out(ask: Ask) -> dict[str, Any]:
         "hint": ask.login_hint,
         "locale": ask.locale,
         "onward": ask.onward,
+        "user_code": ask.user_code,
     }
     return {name: value for name, value in members.items() if value not in ((), "", None) and value is not False}
 
@@ -95,6 +96,7 @@ def _ask_in(members: dict[str, Any]) -> Ask:
         login_hint=members.get("hint", ""),
         locale=members.get("locale"),
         onward=members.get("onward", ""),
+        user_code=members.get("user_code", ""),
     )
 
 

@@ -31,6 +31,10 @@ class Randomness:
         """Random text that can be read aloud and heard right: syllables of five letters, 16 bits each ("lusab-babad")."""
         return "-".join(_syllables(secrets.randbits(16)) for _ in range(-(-bits // 16)))
 
+    def letters(self, alphabet: str, length: int) -> str:
+        """Random text of these letters."""
+        return "".join(secrets.choice(alphabet) for _ in range(length))
+
     def digits(self, length: int) -> str:
         """Random decimal digits."""
         return "".join(secrets.choice("0123456789") for _ in range(length))

@@ -91,6 +91,7 @@ def sign_in(**facts: Any) -> SignIn:
         login_hint="ada\0",
         locale="it",
         onward="profile",
+        user_code="WDJBMJHT",
     )
     whole = SignIn(
         id="s1",
