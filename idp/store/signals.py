@@ -25,7 +25,7 @@ from sqlalchemy import (
 from idp.model import Signal, SignalKind, Stream, StreamStatus
 from idp.store.codec import cleaned, decode, encode
 from idp.store.schema import only
-from idp.store.statements import Repository, Row, Statement
+from idp.store.statements import Repository, Row, Statement, conflicting
 from idp.store.tables import metadata
 from idp.store.types import Instant
 
@@ -49,7 +49,7 @@ signals = Table(
     Column("kind", String, nullable=False),
     Column("target", String, nullable=False, index=True),
     Column("body", LargeBinary, nullable=False),
-    Column("created_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False, index=True),
     Column("not_after", Instant),
     Column("attempts", Integer, nullable=False),
     Column("account_id", String),
@@ -63,7 +63,7 @@ signals = Table(
 
 _s, _g = streams.c, signals.c
 _STREAM_COLUMNS = (_s.id, _s.client_id, _s.status, _s.document, _s.authorization, _s.created_at, _s.verified_at)
-_ADD = Statement(insert(streams))
+_ADD = conflicting(lambda into: into(streams).on_conflict_do_nothing(index_elements=[_s.client_id]))
 _STREAMS = Statement(select(*_STREAM_COLUMNS).order_by(_s.created_at, _s.id))
 _OF_CLIENT = Statement(select(*_STREAM_COLUMNS).where(_s.client_id == bindparam("client")))
 _CHANGE = Statement(update(streams).where(_s.id == bindparam("one")))
@@ -86,8 +86,8 @@ _IS_DUE = Statement(select(literal_column("1")).select_from(signals).where(*_due
 def _claiming() -> Statement:
     due = (
         select(_g.id)
-        .where(*_due)
-        .order_by(_g.next_try_at)
+        .where(_g.target == bindparam("whose"), *_due)
+        .order_by(_g.created_at, _g.id)
         .limit(bindparam("limit"))
         # SQLite leaves this out: there the statement holds the only write lock.
         .with_for_update(skip_locked=True)
@@ -97,6 +97,7 @@ def _claiming() -> Statement:
     return Statement(taken.returning(*_COLUMNS))
 
 
+_TARGETS = Statement(select(_g.target, _g.kind).where(*_due).distinct().order_by(_g.target).limit(bindparam("limit")))
 _CLAIM = _claiming()
 _DONE = Statement(delete(signals).where(_g.id == bindparam("one")))
 _RETRY = Statement(
@@ -107,25 +108,31 @@ _RETRY = Statement(
 _BURY = Statement(
     update(signals).where(_g.id == bindparam("one")).values(state="dead", leased_until=None, error=bindparam("why"))
 )
+_GIVE_BACK = Statement(
+    update(signals).where(_g.id == bindparam("one")).values(leased_until=None, attempts=_g.attempts - literal_column("1"))
+)
+_next = bindparam("next", type_=_g.next_try_at.type)
+_POSTPONE = Statement(
+    update(signals)
+    .where(_g.target == bindparam("whose"), _waiting, _g.next_try_at < _next, _g.leased_until.is_(None))
+    .values(next_try_at=_next)
+)
 _QUEUE = Statement(
     select(*_COLUMNS)
-    .where(_g.target == bindparam("target"), _g.state.in_((literal_column("'held'"), literal_column("'waiting'"))))
+    .where(_g.target == bindparam("whose"), _g.state.in_((literal_column("'held'"), literal_column("'waiting'"))))
     .order_by(_g.created_at, _g.id)
     .limit(bindparam("limit"))
 )
-_ACKNOWLEDGE = Statement(delete(signals).where(_g.id == bindparam("one"), _g.target == bindparam("target")))
+_ACKNOWLEDGE = Statement(delete(signals).where(_g.id == bindparam("one"), _g.target == bindparam("whose")))
 _REFUSED = Statement(
     update(signals)
-    .where(_g.id == bindparam("one"), _g.target == bindparam("target"))
+    .where(_g.id == bindparam("one"), _g.target == bindparam("whose"))
     .values(state="dead", leased_until=None, error=bindparam("why"))
 )
 _MOVE = Statement(
-    update(signals).where(_g.target == bindparam("target"), _g.state == bindparam("before")).values(state=bindparam("after"))
+    update(signals).where(_g.target == bindparam("whose"), _g.state == bindparam("before")).values(state=bindparam("after"))
 )
-_DROP = Statement(delete(signals).where(_g.target == bindparam("target")))
-_FORGET = Statement(
-    delete(signals).where(or_(_g.not_after <= _now, _g.created_at <= bindparam("before", type_=_g.created_at.type)))
-)
+_DROP = Statement(delete(signals).where(_g.target == bindparam("whose")))
 _COUNTS = Statement(select(_g.state, func.count()).group_by(_g.state))
 
 
@@ -143,9 +150,9 @@ class Streams(Repository):
         row = self._link.first(_OF_CLIENT, {"client": client_id})
         return None if row is None else _stream(row)
 
-    def add(self, stream: Stream) -> None:
-        """Add a stream; the database refuses a second one of the same client."""
-        self._link.run(_ADD, {"id": stream.id, "created_at": stream.created_at, **_facts(stream)})
+    def add(self, stream: Stream) -> bool:
+        """Add a stream; False where the client has one."""
+        return self._link.count(_ADD, {"id": stream.id, "created_at": stream.created_at, **_facts(stream)}) == 1
 
     def change(self, stream: Stream) -> bool:
         """Write what became of a stream; False where it is gone."""
@@ -153,7 +160,7 @@ class Streams(Repository):
 
     def remove(self, stream_id: str) -> bool:
         """Remove a stream, and what waited for it."""
-        self._link.run(_DROP, {"target": stream_id})
+        self._link.run(_DROP, {"whose": stream_id})
         return self._link.count(_REMOVE, {"one": stream_id}) == 1
 
 
@@ -188,10 +195,17 @@ class Signals(Repository):
         """Whether there is anything to claim: a read alone, for whoever asks several times a second."""
         return self._link.first(_IS_DUE, {"now": now}) is not None
 
-    def claim(self, now: datetime, lease: timedelta, limit: int) -> list[tuple[Signal, bytes]]:
-        """Take signals that are due for ``lease``: no other worker gets them meanwhile. ``attempts`` counts this try."""
-        rows = self._link.all(_CLAIM, {"now": now, "until": now + lease, "limit": limit})
-        return [(_signal(row), row[7]) for row in rows]
+    def targets(self, now: datetime, limit: int = 500) -> list[tuple[str, SignalKind]]:
+        """For whom there is anything to claim."""
+        return [(row[0], SignalKind(row[1])) for row in self._link.all(_TARGETS, {"now": now, "limit": limit})]
+
+    def claim(self, target: str, now: datetime, lease: timedelta, limit: int) -> list[tuple[Signal, bytes]]:
+        """Take what is due of a receiver for ``lease``, the oldest first: no other worker gets it meanwhile.
+
+        ``attempts`` counts this try. What is past its time is among it: that is the caller's to judge.
+        """
+        rows = self._link.all(_CLAIM, {"whose": target, "now": now, "until": now + lease, "limit": limit})
+        return sorted(((_signal(row), row[7]) for row in rows), key=lambda one: (one[0].created_at, one[0].id))
 
     def delivered(self, signal_id: str) -> None:
         """The receiver has it."""
@@ -205,41 +219,43 @@ class Signals(Repository):
         else:
             self._link.run(_RETRY, {**values, "next": next_try_at})
 
+    def give_back(self, signal_ids: Sequence[str]) -> None:
+        """What was claimed and not tried is due as before."""
+        self._link.many(_GIVE_BACK, [{"one": one} for one in signal_ids])
+
+    def postpone(self, target: str, until: datetime) -> None:
+        """Nothing that waits for this receiver, and that nobody holds, is tried before ``until``: its order is kept."""
+        self._link.run(_POSTPONE, {"whose": target, "next": until})
+
     def queue(self, target: str, limit: int) -> list[tuple[Signal, bytes]]:
         """What is kept for a receiver, the oldest first."""
-        return [(_signal(row), row[7]) for row in self._link.all(_QUEUE, {"target": target, "limit": limit})]
+        return [(_signal(row), row[7]) for row in self._link.all(_QUEUE, {"whose": target, "limit": limit})]
 
     def acknowledge(self, target: str, signal_ids: Sequence[str]) -> int:
         """The receiver has these; those of others are not touched. Returns how many were its own."""
-        return sum(self._link.count(_ACKNOWLEDGE, {"one": one, "target": target}) for one in signal_ids)
+        return sum(self._link.count(_ACKNOWLEDGE, {"one": one, "whose": target}) for one in signal_ids)
 
     def refused(self, target: str, errors: Mapping[str, str]) -> None:
         """The receiver cannot use these."""
         for one, why in errors.items():
-            self._link.run(_REFUSED, {"one": one, "target": target, "why": cleaned(why)})
+            self._link.run(_REFUSED, {"one": one, "whose": target, "why": cleaned(why)})
 
     def hold(self, target: str) -> None:
         """What was to be pushed waits until it is released or polled."""
-        self._link.run(_MOVE, {"target": target, "before": "waiting", "after": "held"})
+        self._link.run(_MOVE, {"whose": target, "before": "waiting", "after": "held"})
 
     def release(self, target: str) -> None:
         """What was held is due."""
-        self._link.run(_MOVE, {"target": target, "before": "held", "after": "waiting"})
+        self._link.run(_MOVE, {"whose": target, "before": "held", "after": "waiting"})
 
     def drop(self, target: str) -> int:
         """Nothing more is told to this receiver of what has happened."""
-        return self._link.count(_DROP, {"target": target})
-
-    def forget(self, now: datetime, before: datetime) -> int:
-        """Delete what is past its time, and whatever is as old as ``before``; returns how many."""
-        return self._link.count(_FORGET, {"now": now, "before": before})
+        return self._link.count(_DROP, {"whose": target})
 
     def depth(self) -> dict[str, int]:
         """How many signals are ``waiting``, ``held`` and ``dead``."""
-        depth = {"waiting": 0, "held": 0, "dead": 0}
-        for state, count in self._link.all(_COUNTS, {}):
-            depth[state] = count
-        return depth
+        counted = {row[0]: int(row[1]) for row in self._link.all(_COUNTS, {})}
+        return {state: counted.get(state, 0) for state in ("waiting", "held", "dead")}
 
 
 def _facts(stream: Stream) -> dict[str, Any]:

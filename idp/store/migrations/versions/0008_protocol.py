@@ -64,6 +64,7 @@ def _signals() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_signals")),
     )
     op.create_index(op.f("ix_signals_target"), "signals", ["target"])
+    op.create_index(op.f("ix_signals_created_at"), "signals", ["created_at"])
     waiting, owned = sa.text("state = 'waiting'"), sa.text("account_id IS NOT NULL")
     op.create_index(op.f("ix_signals_next_try_at"), "signals", ["next_try_at"], postgresql_where=waiting, sqlite_where=waiting)
     op.create_index(op.f("ix_signals_account_id"), "signals", ["account_id"], postgresql_where=owned, sqlite_where=owned)
