@@ -1,9 +1,10 @@
-"""What is wrong with a policy, and the words for it."""
+"""What is wrong with a policy or a registration, and the words for it."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Final
 
 RATE: Final = re.compile(r"([1-9][0-9]{0,5})/(second|minute|hour|day)", re.ASCII)
@@ -43,6 +44,12 @@ def key_list(key: str, names: Sequence[str]) -> Iterator[Finding]:
 def quoted(text: str) -> str:
     """A word of a file as a finding shows it."""
     return '"' + "".join(letter if letter.isprintable() else "?" for letter in text) + '"'
+
+
+def closest(name: str, known: Sequence[str]) -> str:
+    """The remedy for a name that is not among those ``known``."""
+    near = get_close_matches(name, known, n=1)
+    return f"Did you mean {quoted(near[0])}?" if near else f"Remove it, or use one of: {', '.join(sorted(known))}."
 
 
 def written(span: timedelta) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from idp.model import Brand, Link
-from idp.settings.addresses import refused_link
+from idp.policies.addresses import refused_link
 from idp.settings.reader import Reader
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from idp.settings.addresses import Refusal
+from idp.policies.addresses import Refusal
 
 SHORTEST_SECRET = 32
 _FEWEST_DIFFERENT = 8
 _LARGEST = 100_000
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
-_NEEDED = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
-_RSA_CHARACTERS = 2048 // 6
 _MAKE = "Make one with `openssl rand -hex 32`."
 
 
@@ -57,33 +54,11 @@ def _digest(secret: str) -> str | Refusal:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def read_keys(given: Mapping[str, Any] | str, place: Place) -> Mapping[str, Any] | Refusal:
-    """The key set ``given`` inline or by the name of a JSON file, or why it can't be used."""
-    if isinstance(given, str):
-        try:
-            with (place.directory / given).open("rb") as file:
-                given = json.loads(file.read(_LARGEST))
-        except (OSError, ValueError, RecursionError):
-            return "the file can't be read as JSON", "Save the client's public key set (RFC 7517 5) to it."
-    keys = given.get("keys") if isinstance(given, Mapping) else None
-    if not isinstance(keys, list) or not keys or not isinstance(given, Mapping):
-        return "the key set holds no keys", "Write it as { keys = [ … ] } (RFC 7517 5)."
-    for number, key in enumerate(keys, start=1):
-        refusal = _refused_key(key)
-        if refusal is not None:
-            return f"key {number}: {refusal[0]}", refusal[1]
-    return given
-
-
-def _refused_key(key: Any) -> Refusal | None:
-    if not isinstance(key, dict) or key.get("kty") not in _NEEDED:
-        return "it is not a public RSA, EC or OKP key", "Export the client's public key as a JWK."
-    if any(name in key for name in _PRIVATE):
-        return "it is a private key", "Keep it with the client, replace it, and write only its public part here."
-    if not all(isinstance(key.get(name), str) and key[name] for name in _NEEDED[key["kty"]]):
-        return f"it lacks {' or '.join(_NEEDED[key['kty']])}", "Export the client's public key as a JWK."
-    if key["kty"] == "RSA" and len(key["n"]) < _RSA_CHARACTERS:
-        return "its modulus is shorter than 2048 bits", "Use a larger key, or an EC key on P-256."
-    if key.get("use", "sig") != "sig":
-        return "it is not for signatures", 'Use a key whose use is "sig".'
-    return None
+def read_key_file(name: str, place: Place) -> Mapping[str, Any] | Refusal:
+    """The key set in a JSON file, or why it can't be read; its keys are judged with the client."""
+    try:
+        with (place.directory / name).open("rb") as file:
+            given = json.loads(file.read(_LARGEST))
+    except (OSError, ValueError, RecursionError):
+        return "the file can't be read as JSON", "Save the client's public key set (RFC 7517 5) to it."
+    return given if isinstance(given, dict) else ("the key set holds no keys", "Write it as an object (RFC 7517 5).")

@@ -6,9 +6,9 @@ from types import MappingProxyType
 from typing import Final
 
 from idp.model import Text
+from idp.policies.addresses import refused_link
 from idp.policies.agreeing import in_force
 from idp.policies.policy import Policy
-from idp.settings.addresses import refused_link
 from idp.settings.problems import Problem
 from idp.settings.reader import Reader
 from idp.settings.shapes import LANGUAGE

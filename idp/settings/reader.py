@@ -4,10 +4,10 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import timedelta
-from difflib import get_close_matches
 from enum import Enum
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from idp.policies.finding import closest
 from idp.settings.document import Document, dotted, quoted
 from idp.settings.durations import LONGEST, format_duration, parse_duration
 from idp.settings.problems import Problem
@@ -29,12 +29,6 @@ class Broken(Enum):
     """The value of a field that could not be read; the problem is recorded."""
 
     VALUE = "broken"
-
-
-def closest(name: str, known: list[str]) -> str:
-    """The remedy for a name that is not among those ``known``."""
-    near = get_close_matches(name, known, n=1)
-    return f"Did you mean {quoted(near[0])}?" if near else f"Remove it, or use one of: {', '.join(sorted(known))}."
 
 
 class Reader:

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from idp.model import Client
-from idp.settings.addresses import refused_link
+from idp.policies.addresses import refused_link
 from idp.settings.document import quoted
 from idp.settings.reader import Reader
 

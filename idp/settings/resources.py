@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from idp.model import Resource
+from idp.policies.addresses import refused_identifier
 from idp.policies.policy import Level
 from idp.policies.rule import HOURS, MINUTES
-from idp.settings.addresses import refused_identifier
+from idp.policies.tokens import SERVICE_SCOPES
 from idp.settings.document import quoted
 from idp.settings.reader import Reader, plain
 
@@ -79,8 +80,12 @@ def _judge_scopes(reader: Reader, name: str, table: ResourceTable, seen: dict[st
         here = ("resources", name, "scopes", scope)
         if not _SCOPE.fullmatch(scope):
             reader.refuse(here, "not a scope (RFC 6749 3.3)", "Use ASCII letters, digits and punctuation, no spaces or quotes.")
-        elif scope in PEOPLE_SCOPES:
-            reader.refuse(here, "the scope belongs to OpenID Connect", f'Name it after the resource: "{name}:{scope}".')
+        elif scope in PEOPLE_SCOPES or scope in SERVICE_SCOPES:
+            reader.refuse(
+                here,
+                f"the scope belongs to {'OpenID Connect' if scope in PEOPLE_SCOPES else 'this service'}",
+                f'Name it after the resource: "{name}:{scope}".',
+            )
         elif scope in seen:
             reader.refuse(here, f"the scope is offered by {seen[scope]} already", "Give each scope one resource.")
         if not _ENTITLEMENT.fullmatch(entitlement):

@@ -2,7 +2,7 @@
 
 import ssl
 
-from idp.settings.addresses import LOOPBACK, refused_issuer, refused_web
+from idp.policies.addresses import LOOPBACK, refused_issuer, refused_web
 from idp.settings.reader import Reader
 from idp.settings.shapes import SettingsFile
 

@@ -141,7 +141,11 @@ SPOILT: list[tuple[str, str, str]] = [
         "needs a client that keeps a secret",
     ),
     (PUBLIC + 'introspects = ["billing"]', "introspects", "introspection needs a client that keeps a secret"),
-    (PUBLIC + 'secret_from = ["env:PORTAL_CLIENT_SECRET"]', "secret_from", "none uses no secret"),
+    (
+        PUBLIC + 'secret_from = ["env:PORTAL_CLIENT_SECRET"]',
+        "secret_from",
+        "a client that proves itself otherwise uses no secret",
+    ),
     (PUBLIC + 'grant_types = ["password"]', "grant_types[1]", '"password" is not one of the choices'),
     (PUBLIC + 'grant_types = ["implicit"]', "grant_types[1]", '"implicit" is not one of the choices'),
     (PUBLIC + "grant_types = []", "grant_types", "the client may use no grant"),
@@ -163,7 +167,6 @@ SPOILT: list[tuple[str, str, str]] = [
     (PUBLIC + 'session_idel = "15m"', "session_idel", 'unknown key. Did you mean "session_idle"?'),
     (BARE + 'session_idle = "15m"', "session_idle", "nobody signs in at this client"),
     (BARE + 'default_max_age = "8h"', "default_max_age", "nobody signs in at this client"),
-    (PUBLIC + toml_key(), "jwks", "none uses no keys"),
     (BARE.replace('secret_from = ["env:PORTAL_CLIENT_SECRET"]', ""), "secret_from", "missing"),
     (BARE + 'introspects = ["nothing"]', "introspects[1]", '"nothing" is not a resource'),
     (BARE.replace("client_credentials", "authorization_code"), "redirect_uris", "has nowhere to send its answer"),
@@ -272,3 +275,31 @@ def test_a_resource_has_a_name_that_can_be_written(spoil: Spoil, refusals: Refus
         said.startswith(f'config/resources.toml:{line}: resources."Ser vice": "Ser vice" is not a name')
         for said in refusals(environ)
     )
+
+
+def test_everything_a_client_may_say(config: Path, environ: dict[str, str]) -> None:
+    add(
+        config,
+        'name = "Extra"\nauth_method = "private_key_jwt"\njwks_uri = "https://x.example/jwks.json"\nfapi = true\n'
+        'grant_types = ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code"]\n'
+        'redirect_uris = ["https://x.example/cb", "https://y.example/cb"]\nsubject_type = "pairwise"\nsector = "x.example"\n'
+        'request_uris = ["https://x.example/request"]\nrequire_signed_request = true\n'
+        'backchannel_logout_uri = "https://x.example/bye"\nfrontchannel_logout_uri = "https://y.example/bye"',
+    )
+    add(config, PUBLIC + 'subject_type = "pairwise"\ndpop = true\nrequire_par = true', "[clients.other]")
+    exchanges = (
+        'name = "Exchanger"\nsecret_from = ["env:PORTAL_CLIENT_SECRET"]\nintrospects = ["billing"]\nscope = "ssf.manage"\n'
+        'grant_types = ["urn:ietf:params:oauth:grant-type:token-exchange", "client_credentials"]\n'
+        '[clients.exchanger.exchanges]\nservice = ["service:read"]'
+    )
+    add(config, exchanges, "[clients.exchanger]")
+    clients = load(config, environ).clients
+    extra, other, exchanger = clients["extra"], clients["other"], clients["exchanger"]
+    assert (extra.fapi, extra.require_par, extra.dpop, extra.id_token_alg) == (True, True, True, "ES256")
+    assert (extra.sector, extra.jwks_uri) == ("x.example", "https://x.example/jwks.json")
+    assert (extra.request_uris, extra.require_signed_request) == (("https://x.example/request",), True)
+    assert extra.backchannel_logout_uri == "https://x.example/bye"
+    assert extra.frontchannel_logout_uri == "https://y.example/bye"
+    assert (other.sector, other.dpop, other.require_par, other.id_token_alg) == ("x.example", True, True, "RS256")
+    assert exchanger.exchanges == {"http://localhost:8083": ("service:read",)}
+    assert exchanger.scope == ("ssf.manage",)

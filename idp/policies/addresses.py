@@ -1,4 +1,4 @@
-"""Which addresses a configuration may name: each judge answers None, or why not and what to do."""
+"""Which addresses configuration and clients may name: each judge answers None, or why not and what to do."""
 
 import re
 from urllib.parse import SplitResult, urlsplit
@@ -10,6 +10,7 @@ _PRINTABLE = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 _DANGEROUS = frozenset({"javascript", "data", "file", "intent", "vbscript", "blob", "about", "view-source"})
 _WEB = frozenset({"http", "https"})
+_LONGEST_CALLED = 512
 _HTTPS = "Use https; plain http is for localhost, 127.0.0.1 and [::1] only."
 
 
@@ -66,6 +67,27 @@ def _refused_private(scheme: str, *, native: bool) -> Refusal | None:
         what = f"the private-use scheme {_shown(scheme)} is for apps that keep no secret"
         return what, 'Use https, or set auth_method to "none".'
     return None
+
+
+def refused_called(address: str) -> Refusal | None:
+    """Judge an address that the service goes to by itself: one of a server, short enough, without what no server is sent."""
+    if len(address) > _LONGEST_CALLED:
+        return f"the address is longer than {_LONGEST_CALLED} characters", "Use a shorter one (RFC 9101 5.2)."
+    if "#" in address:
+        return "an address that is gone to has no fragment", "Remove everything from the #."
+    return refused_web(address)
+
+
+def host_of(address: str) -> str:
+    """The host of an address, or "" where it has none."""
+    parts = _split(address)
+    return parts.hostname or "" if isinstance(parts, SplitResult) else ""
+
+
+def origin_of(address: str) -> str:
+    """Scheme, host and port of a web address, or "" where it is none."""
+    parts = _split(address)
+    return f"{parts.scheme}://{parts.netloc}" if isinstance(parts, SplitResult) and parts.scheme in _WEB else ""
 
 
 def refused_link(address: str) -> Refusal | None:
