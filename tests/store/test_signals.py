@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from idp.store import Store, Taken
 
 from idp.model import Signal, SignalKind, Stream, StreamStatus
 from idp.store import Store
