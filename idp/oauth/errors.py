@@ -81,6 +81,16 @@ class StoreUnavailableError(EndpointError):
         super().__init__("The service cannot answer now. Try again later.")
 
 
+class ProofRefusedError(EndpointError):
+    """The proof of possession is not good here (RFC 9449 5), or must carry the nonce that comes with this (8)."""
+
+    error = "invalid_dpop_proof"
+
+    def __init__(self, description: str, error: str | None = None, more: tuple[Header, ...] = ()) -> None:
+        super().__init__(description, error=error)
+        self.more = more
+
+
 class UnauthorizedError(EndpointError):
     """The resource endpoint refuses the token (RFC 6750 3)."""
 

@@ -1,6 +1,7 @@
 """The token endpoint (RFC 6749 3.2): Authlib's server and grants, each a thin way from a request to one use case."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from authlib.oauth2.rfc6749 import AuthorizationServer
@@ -12,6 +13,7 @@ from idp.flows.grant import Issued, Presented, Wish
 from idp.flows.world import World
 from idp.model import Client
 from idp.oauth.clients import Clients
+from idp.oauth.dpop import Proofs
 from idp.oauth.errors import EndpointError, Header, InvalidError, TokenRefusedError
 from idp.oauth.wire import JSON, TokenRequest, answer, token_request
 from idp.policies.tokens import Denied, Error
@@ -19,6 +21,7 @@ from idp.vault.signing import KeyRing
 
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*", re.ASCII)
 _LONGEST_SCOPE = 8192
+PATH = "/token"
 
 
 class Server(AuthorizationServer):
@@ -27,6 +30,7 @@ class Server(AuthorizationServer):
     def __init__(self, world: World, keys: KeyRing, clients: Clients) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.world, self.keys, self.clients = world, keys, clients
+        self.proofs = Proofs(world)
 
     def query_client(self, client_id: str) -> Client | None:
         """The registered client, if it may be used."""
@@ -65,14 +69,31 @@ class _TokenGrant(BaseGrant, TokenEndpointMixin):
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[Header]]:
         """The answer of RFC 6749 5.1, or the refusal of 5.2."""
-        issued = self.issue(self.request.client, _wish(self.request))
+        client = self.request.client
+        # RFC 9449 5: a proof that comes along must be good, and its key is the token's; some clients get no other token.
+        key = self.server.proofs.key(self.request, PATH, client, required=client.dpop)
+        issued = self.issue(client, replace(_wish(self.request), jkt=key))
         if isinstance(issued, Denied):
             raise TokenRefusedError(issued)
-        return 200, _body(issued), JSON
+        return 200, self.body(issued), JSON
 
     def issue(self, client: Client, wish: Wish) -> Issued | Denied:
         """Ask the use case."""
         raise NotImplementedError
+
+    def body(self, issued: Issued) -> dict[str, Any]:
+        """The tokens, as RFC 6749 5.1 has them."""
+        body: dict[str, Any] = {
+            "access_token": issued.access_token,
+            "token_type": "DPoP" if issued.bound else "Bearer",
+            "expires_in": issued.expires_in,
+            "scope": " ".join(issued.scope),
+        }
+        if issued.refresh_token is not None:
+            body["refresh_token"] = issued.refresh_token
+        if issued.id_token is not None:
+            body["id_token"] = issued.id_token
+        return body
 
     def required(self, name: str) -> str:
         """A parameter that must be there."""
@@ -91,7 +112,7 @@ class CodeGrant(_TokenGrant):
         """The scope was settled with the code: here it is not asked again."""
         values = self.request.values
         presented = Presented(self.required("code"), values.get("redirect_uri"), values.get("code_verifier"))
-        return grant.redeem(self.server.world, self.server.keys, client, presented, Wish(wish.resource))
+        return grant.redeem(self.server.world, self.server.keys, client, presented, replace(wish, scope=None))
 
 
 class RefreshGrant(_TokenGrant):
@@ -133,7 +154,8 @@ def answer_token(server: Server) -> Response:
     if "grant_type" not in request.values:
         raise InvalidError("The parameter grant_type is missing.")
     response: Response = server.create_token_response(request)  # type: ignore[no-untyped-call]
-    return response
+    client = request.client
+    return response if request.proof is None or client is None else server.proofs.freshen(response, client)
 
 
 def _wish(request: TokenRequest) -> Wish:
@@ -148,17 +170,3 @@ def scopes_of(text: str) -> tuple[str, ...]:
     if len(text) > _LONGEST_SCOPE or _SCOPE.fullmatch(text) is None:
         raise TokenRefusedError(Denied(Error.SCOPE, "The scope is malformed."))
     return tuple(dict.fromkeys(text.split(" ")))
-
-
-def _body(issued: Issued) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "access_token": issued.access_token,
-        "token_type": "Bearer",
-        "expires_in": issued.expires_in,
-        "scope": " ".join(issued.scope),
-    }
-    if issued.refresh_token is not None:
-        body["refresh_token"] = issued.refresh_token
-    if issued.id_token is not None:
-        body["id_token"] = issued.id_token
-    return body

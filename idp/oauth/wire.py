@@ -47,12 +47,19 @@ class TokenRequest(OAuth2Request):
     The issuer's scheme is judged when the service starts; behind a proxy the request's own would tell nothing.
     """
 
-    def __init__(self, values: Mapping[str, str], resources: tuple[str, ...], authorization: str | None) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, str],
+        resources: tuple[str, ...],
+        authorization: str | None,
+        proof: str | None = None,
+    ) -> None:
         self.method = "POST"
         self.payload: Any = Payload(values)
         self.values = values
         self.resources = resources
         self.authorization = authorization
+        self.proof = proof
         self.client: Any = None
 
     @property
@@ -103,7 +110,8 @@ def body_of(incoming: Request) -> bytes:
 def token_request() -> TokenRequest:
     """The machine request at hand. Credentials in the address would end in logs: they are never read from there."""
     values, resources = single(parse(body_of(request)))
-    return TokenRequest(values, resources, request.environ.get("HTTP_AUTHORIZATION"))
+    environ = request.environ
+    return TokenRequest(values, resources, environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_DPOP"))
 
 
 def answer(status: int, body: Any, headers: list[Header]) -> Response:
@@ -147,7 +155,7 @@ def _shared(response: Response, origin: str | None, allowed: str) -> Response:
     if origin is not None:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Methods"] = allowed
-        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
-        response.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate"
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, DPoP"
+        response.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate, DPoP-Nonce"
         response.headers["Access-Control-Max-Age"] = "600"
     return response

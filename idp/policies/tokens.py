@@ -169,9 +169,16 @@ class CodeVerdict(StrEnum):
 
 
 def judge_code(
-    code: AuthorizationCode, grant: Grant, now: datetime, *, client_id: str, redirect_uri: str | None, verifier: str | None
+    code: AuthorizationCode,
+    grant: Grant,
+    now: datetime,
+    *,
+    client_id: str,
+    redirect_uri: str | None,
+    verifier: str | None,
+    jkt: str | None = None,
 ) -> CodeVerdict | Denied:
-    """Hold a code against the request that presents it (RFC 6749 4.1.3, RFC 7636 4.6).
+    """Hold a code against the request that presents it (RFC 6749 4.1.3, RFC 7636 4.6), and the key it proves (RFC 9449 10).
 
     Only a request that fits it in everything counts as a use: a stranger's try neither spends a code nor revokes what
     it gave (OAuth 2.1 7.5.2).
@@ -182,6 +189,8 @@ def judge_code(
         return Denied(Error.GRANT, "another redirect_uri")
     if not _pkce(code.code_challenge, verifier):
         return Denied(Error.GRANT, "the code_verifier does not fit")
+    if grant.jkt not in {None, jkt}:
+        return Denied(Error.GRANT, "the code is bound to another key")
     if code.used_at is not None:
         return CodeVerdict.REPLAYED
     return CodeVerdict.REDEEM if now < code.expires_at else Denied(Error.GRANT, "the code has expired")
@@ -203,10 +212,18 @@ class RefreshVerdict(StrEnum):
     REUSED = "reused"
 
 
-def judge_refresh(rotation: Rotation, presented: str, client_id: str, policy: Policy, now: datetime) -> RefreshVerdict | Denied:
-    """Judge a presented digest against its family (RFC 9700 4.14.2): anything but the live token is taken for theft."""
-    if rotation.grant.client_id != client_id:
+def judge_refresh(  # noqa: PLR0917 - the token, who presents it with which key, and the law
+    rotation: Rotation, presented: str, client: Client, jkt: str | None, policy: Policy, now: datetime
+) -> RefreshVerdict | Denied:
+    """Judge a presented digest against its family (RFC 9700 4.14.2): anything but the live token is taken for theft.
+
+    But not from who lacks the key to which a public client's family is bound: without it a stolen token does nothing, and
+    so must not end anything either.
+    """
+    if rotation.grant.client_id != client.id:
         return Denied(Error.GRANT, "another client's refresh token")
+    if client.public and rotation.grant.jkt not in {None, jkt}:
+        return Denied(Error.GRANT, "the refresh token is bound to another key")
     if hmac.compare_digest(rotation.current, presented):
         return RefreshVerdict.ROTATE
     previous = rotation.previous is not None and hmac.compare_digest(rotation.previous, presented)
@@ -223,6 +240,11 @@ def grant_expires_at(session: Session, offline: bool, policy: Policy, now: datet
     """The end of a grant's family; one bound to the browser's session never outlives it."""
     end = now + policy.tokens.refresh_absolute
     return end if offline else min(end, max(session.created_at + policy.session.absolute, now + policy.tokens.code))
+
+
+def code_lifetime(client: Client, policy: Policy) -> timedelta:
+    """The life of a code; with FAPI 2.0 never more than a minute (FAPI 2.0 Security Profile 5.3.2.1)."""
+    return min(policy.tokens.code, timedelta(seconds=60)) if client.fapi else policy.tokens.code
 
 
 def refresh_expires_at(grant: Grant, policy: Policy, now: datetime) -> datetime:
@@ -304,13 +326,21 @@ def access_claims(
 
 
 def id_claims(
-    grant: Grant, account: Account, policy: Policy, now: datetime, *, issuer: str, nonce: str | None, at_hash: str
+    grant: Grant,
+    account: Account,
+    policy: Policy,
+    now: datetime,
+    *,
+    issuer: str,
+    subject: str,
+    nonce: str | None,
+    at_hash: str,
 ) -> dict[str, Any]:
     """The claims of an ID token (OpenID Connect Core 2 and 3.1.3.6), to which ``evidence`` and ``sid`` are added."""
     issued = int(now.timestamp())
     claims: dict[str, Any] = {
         "iss": issuer,
-        "sub": account.id,
+        "sub": subject,
         "aud": grant.client_id,
         "azp": grant.client_id,
         "exp": issued + int(policy.tokens.id_token.total_seconds()),

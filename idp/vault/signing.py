@@ -7,31 +7,23 @@ node without a restart; an unknown key id brings the look forward, but never mor
 import binascii
 import json
 import threading
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, cast
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from idp.model import KeyUse, SigningKey
+from idp.vault.jose import PrivateKey, PublicKey, b64, sign, unb64, verified
 from idp.vault.vault import Vault
 
 ALGORITHMS = ("ES256", "RS256")
 RSA_BITS = 3072
-_SHA256 = hashes.SHA256()
-_ECDSA = ec.ECDSA(_SHA256)
-_PKCS1 = padding.PKCS1v15()
-_HALF = 32
-_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False)
 _LONGEST = 16_384
 # Tokens remembered as verified, a few megabytes at most.
@@ -53,31 +45,14 @@ class _Held:
 
     kid: str
     alg: str
-    public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey
-    private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = field(repr=False)
+    public: PublicKey
+    private: PrivateKey | None = field(repr=False)
 
     def sign(self, message: bytes) -> bytes:
         """The raw signature (RFC 7518 3.3 and 3.4)."""
-        if isinstance(self.private, ec.EllipticCurvePrivateKey):
-            r, s = decode_dss_signature(self.private.sign(message, _ECDSA))
-            return r.to_bytes(_HALF) + s.to_bytes(_HALF)
         if self.private is None:
             raise LookupError(self.kid)
-        return self.private.sign(message, _PKCS1, _SHA256)
-
-    def verified(self, message: bytes, signature: bytes) -> bool:
-        """Whether the raw signature is this key's."""
-        try:
-            if isinstance(self.public, rsa.RSAPublicKey):
-                self.public.verify(signature, message, _PKCS1, _SHA256)
-                return True
-            r, s = int.from_bytes(signature[:_HALF]), int.from_bytes(signature[_HALF:])
-            if len(signature) != 2 * _HALF or not (0 < r < _ORDER and 0 < s < _ORDER):
-                return False
-            self.public.verify(encode_dss_signature(r, s), message, _ECDSA)
-        except InvalidSignature:
-            return False
-        return True
+        return sign(self.alg, self.private, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +99,8 @@ class KeyRing:
         """A compact JWT (RFC 7515 7.1) signed by the current key of ``alg``."""
         held = self._fresh(self._every).current[alg]
         header = self._headers.get((held.kid, typ)) or self._header(held, typ)
-        message = header + b"." + _b64(_ENCODER.encode(claims).encode())
-        return (message + b"." + _b64(held.sign(message))).decode()
+        message = header + b"." + b64(_ENCODER.encode(claims).encode())
+        return (message + b"." + b64(held.sign(message))).decode()
 
     def verify(self, token: str, typ: str) -> dict[str, Any] | None:
         """The claims of a JWT this ring's keys have signed as ``typ``; None for anything else, of whatever kind.
@@ -148,13 +123,13 @@ class KeyRing:
         try:
             message, _, signature = token.encode("ascii").rpartition(b".")
             encoded, _, payload = message.partition(b".")
-            header = json.loads(_unb64(encoded))
+            header = json.loads(unb64(encoded))
             if len(token) > _LONGEST or header["typ"] != typ or "crit" in header:
                 return None
             held = self._find(header["kid"])
-            if held is None or header["alg"] != held.alg or not held.verified(message, _unb64(signature)):
+            if held is None or header["alg"] != held.alg or not verified(held.alg, held.public, message, unb64(signature)):
                 return None
-            claims = json.loads(_unb64(payload))
+            claims = json.loads(unb64(payload))
         except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
             return None
         return claims if isinstance(claims, dict) else None
@@ -202,17 +177,17 @@ class KeyRing:
         return _Held(key.kid, key.alg, public, _opened(self._vault.open_json(key.sealed)) if signs else None)
 
     def _header(self, held: _Held, typ: str) -> bytes:
-        header = _b64(_ENCODER.encode({"alg": held.alg, "typ": typ, "kid": held.kid}).encode())
+        header = b64(_ENCODER.encode({"alg": held.alg, "typ": typ, "kid": held.kid}).encode())
         self._headers[held.kid, typ] = header
         return header
 
 
-def _opened(jwk: Mapping[str, str]) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+def _opened(jwk: Mapping[str, str]) -> PrivateKey:
     """A private key that the seal vouches for: to prove an RSA key's primes again would take longer than the whole start."""
     if jwk["kty"] == "EC":
         return cast("ec.EllipticCurvePrivateKey", ECKey.import_key(dict(jwk)).private_key)
     n, e, d, p, q, dp, dq, qi = (
-        int.from_bytes(_unb64(jwk[name].encode())) for name in ("n", "e", "d", "p", "q", "dp", "dq", "qi")
+        int.from_bytes(unb64(jwk[name].encode())) for name in ("n", "e", "d", "p", "q", "dp", "dq", "qi")
     )
     numbers = rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, rsa.RSAPublicNumbers(e, n))
     return numbers.private_key(unsafe_skip_rsa_key_validation=True)
@@ -220,7 +195,7 @@ def _opened(jwk: Mapping[str, str]) -> ec.EllipticCurvePrivateKey | rsa.RSAPriva
 
 def at_hash(access_token: str) -> str:
     """The left half of the token's SHA-256 (OpenID Connect Core 3.1.3.6)."""
-    return _b64(sha256(access_token.encode()).digest()[:16]).decode()
+    return b64(sha256(access_token.encode()).digest()[:16]).decode()
 
 
 class ClientKeys:
@@ -251,19 +226,7 @@ class ClientKeys:
 def peek(token: str) -> dict[str, Any]:
     """The claims of a JWT unverified, to find out who says it is theirs; {} where it is none."""
     try:
-        claims = json.loads(_unb64(token.split(".")[1].encode("ascii")))
+        claims = json.loads(unb64(token.split(".")[1].encode("ascii")))
     except (ValueError, IndexError, RecursionError, binascii.Error):
         return {}
     return claims if isinstance(claims, dict) else {}
-
-
-def _b64(data: bytes) -> bytes:
-    return urlsafe_b64encode(data).rstrip(b"=")
-
-
-def _unb64(data: bytes) -> bytes:
-    """Strict: one spelling for one value, so that a token cannot be respelt (RFC 7515 2)."""
-    decoded = urlsafe_b64decode(data + b"=" * (-len(data) % 4))
-    if _b64(decoded) != data:
-        raise ValueError("not base64url")
-    return decoded

@@ -214,14 +214,15 @@ def test_judge_code(code: dict[str, Any], changes: dict[str, Any], verdict: Code
 )
 def test_judge_refresh(presented: str, client: str, after: int, verdict: RefreshVerdict | None):
     rotation = Rotation("h", GRANT, "live", "last", NOW)
-    judged = tokens.judge_refresh(rotation, presented, client, POLICY, NOW + after * SECOND)
+    judged = tokens.judge_refresh(rotation, presented, Client(client, ""), None, POLICY, NOW + after * SECOND)
     assert judged == verdict if verdict else isinstance(judged, Denied)
 
 
 def test_no_grace_at_all():
     strict = policy(tokens={"reuse_grace": timedelta(0)})
     assert (
-        tokens.judge_refresh(Rotation("h", GRANT, "live", "last", NOW), "last", "portal", strict, NOW) is RefreshVerdict.REUSED
+        tokens.judge_refresh(Rotation("h", GRANT, "live", "last", NOW), "last", Client("portal", ""), None, strict, NOW)
+        is RefreshVerdict.REUSED
     )
 
 
@@ -252,12 +253,12 @@ def test_what_an_id_token_says():
     grant = replace(
         GRANT, scope=("openid", "email"), claims=("id_token:given_name", "userinfo:phone_number", "id_token:unknown")
     )
-    claims = tokens.id_claims(grant, MARIA, POLICY, NOW, issuer=ISSUER, nonce="n", at_hash="h") | tokens.evidence(
-        grant, POLICY, NOW
-    )
+    claims = tokens.id_claims(
+        grant, MARIA, POLICY, NOW, issuer=ISSUER, subject="sub", nonce="n", at_hash="h"
+    ) | tokens.evidence(grant, POLICY, NOW)
     assert claims == {
         "iss": ISSUER,
-        "sub": "acc_maria",
+        "sub": "sub",
         "aud": "portal",
         "azp": "portal",
         "iat": int(NOW.timestamp()),

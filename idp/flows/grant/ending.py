@@ -1,6 +1,8 @@
 """Grants and sessions end, and clients that cannot prove who they are are turned away."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from idp.flows.closing import close_one
 from idp.flows.grant.facts import record
@@ -17,9 +19,7 @@ def revoke(world: World, keys: KeyRing, client: Client, token: str) -> None:
     claims = keys.verify(token, "at+jwt")
     if claims is not None:
         if claims["client_id"] == client.id and claims["exp"] > now.timestamp():
-            with world.store.begin() as tx:
-                tx.denied.deny(digest(claims["jti"]), datetime.fromtimestamp(claims["exp"], UTC))
-                world.record(tx, now, "token.revoked", "done", account=claims["sub"], actor="client", client=client.id)
+            _deny(world, client, claims, now)
         return
     rotation, _ = family(world, token)
     if rotation is None or rotation.grant.client_id != client.id:
@@ -27,6 +27,17 @@ def revoke(world: World, keys: KeyRing, client: Client, token: str) -> None:
     with world.store.begin() as tx:
         if tx.grants.revoke(rotation.grant.id, now) is not None:
             record(world, tx, now, "grant.revoked", rotation.grant, actor="client")
+
+
+def _deny(world: World, client: Client, claims: Mapping[str, Any], now: datetime) -> None:
+    """The account is the grant's: what a token calls its person may be a name for one client's eyes only."""
+    jti: str = claims["jti"]
+    grant_id, dot, _ = jti.partition(".")
+    with world.store.begin() as tx:
+        found = tx.grants.alive(grant_id, None, now) if dot else None
+        account = client.id if not dot else None if found is None else found[0].account_id
+        tx.denied.deny(digest(jti), datetime.fromtimestamp(claims["exp"], UTC))
+        world.record(tx, now, "token.revoked", "done", account=account, actor="client", client=client.id)
 
 
 def end_session(world: World, session: Session, *, actor: str = "person") -> None:

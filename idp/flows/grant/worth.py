@@ -43,7 +43,7 @@ def weigh(world: World, keys: KeyRing, token: str) -> Worth | None:
 
 _TOLD = (
     *("iss", "sub", "aud", "client_id", "scope", "exp", "iat", "jti"),
-    *("acr", "amr", "auth_time", "sid", "capacity", "organisation"),
+    *("acr", "amr", "auth_time", "sid", "capacity", "organisation", "cnf"),
 )
 # For the backend whose token it is, and not for the client that carries it there.
 _TOLD_TO_BACKENDS = (*_TOLD, "account_number")
@@ -61,7 +61,8 @@ def introspect(world: World, keys: KeyRing, client: Client, token: str) -> dict[
         if not backend and claims["client_id"] != client.id:
             return None
         told = _TOLD_TO_BACKENDS if backend else _TOLD
-        return {"active": True, "token_type": "Bearer"} | {name: claims[name] for name in told if name in claims}
+        kind = "DPoP" if "cnf" in claims else "Bearer"
+        return {"active": True, "token_type": kind} | {name: claims[name] for name in told if name in claims}
     rotation, account = family(world, token)
     if rotation is None or account is None or rotation.grant.client_id != client.id or rotation.current != digest(token):
         return None
@@ -71,7 +72,7 @@ def introspect(world: World, keys: KeyRing, client: Client, token: str) -> dict[
     return {
         "active": True,
         "iss": world.issuer,
-        "sub": grant.account_id,
+        "sub": world.subject(client, grant.account_id),
         "client_id": client.id,
         "scope": " ".join(grant.scope),
         "iat": int(grant.created_at.timestamp()),
@@ -94,4 +95,4 @@ def userinfo(worth: Worth) -> dict[str, Any] | None:
     scope = worth.claims["scope"].split()
     if worth.grant is None or worth.account is None or "openid" not in scope:
         return None
-    return {"sub": worth.account.id} | tokens.person(worth.account, scope, tokens.wanted(worth.grant, "userinfo"))
+    return {"sub": worth.claims["sub"]} | tokens.person(worth.account, scope, tokens.wanted(worth.grant, "userinfo"))
