@@ -46,6 +46,7 @@ from idp.policies.inactivity import course
 from idp.settings import Settings, load
 from idp.store import Store, open_store
 from idp.vault import Hasher, HashPool, Vault, digest
+from tests.once import made_once
 from tests.people import ANSWER, PARTNER_SECRET, PASSWORD, PIN, QUESTION, SERVICE, Person, browser
 from tests.servers import Kind, fresh_urls
 
@@ -375,7 +376,7 @@ def open_house(
 
 def _application(settings: Settings, world: World, clock: Clock) -> Any:
     """The application, whose key ring measures its rests with what moves with the clock."""
-    with patch("idp.app.factory.time", SimpleNamespace(monotonic=lambda: clock().timestamp())):
+    with made_once(), patch("idp.app.factory.time", SimpleNamespace(monotonic=lambda: clock().timestamp())):
         return create_app(settings, world)
 
 
