@@ -96,12 +96,12 @@ class UnauthorizedError(EndpointError):
 
     status_code = 401
 
-    def __init__(self, error: str | None, description: str = "") -> None:
+    def __init__(self, error: str | None, description: str = "", scope: str = "openid") -> None:
         super().__init__(description, error=error or "invalid_request")
         told = f'Bearer error="{error}", error_description="{description}"' if error else "Bearer"
         self.status_code = 403 if error == "insufficient_scope" else 401
         if error == "insufficient_scope":
-            told += ', scope="openid"'
+            told += f', scope="{scope}"'
         self.more = (("WWW-Authenticate", told),)
 
 
