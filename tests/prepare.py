@@ -4,7 +4,8 @@
 
 Ends with 1 where the tests could not pass. Chromium: $IDP_TEST_CHROMIUM, the system's, Playwright's; else installed by
 apt-get (as root) or by Playwright. PostgreSQL and Redis: see ``tests/servers.py``. Node.js: the system's where it is new
-enough, else the one inside Playwright; npm is the system's, or installed by apt-get (as root).
+enough, else the one inside Playwright; npm is the system's, or installed by apt-get (as root), as are Apache and its
+mod_auth_openidc.
 """
 
 import functools
@@ -21,8 +22,10 @@ import playwright
 CHROMIUM = "IDP_TEST_CHROMIUM"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 INTEROP = Path(__file__).parent / "interop"
+PACKAGES = ("openid-client", "oauth4webapi", "oidc-client-ts")
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium")
+_MODULES = ("/usr/lib/apache2/modules", "/usr/lib64/httpd/modules", "/etc/httpd/modules")
 _OLDEST_NODE = 20
 _INSTALL_SECONDS = 900
 
@@ -69,6 +72,13 @@ def find_node() -> str | None:
 def _version(node: str) -> bool:
     told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout.strip()
     return told.startswith("v") and int(told[1:].split(".")[0]) >= _OLDEST_NODE
+
+
+def find_apache() -> tuple[str, str]:
+    """Apache and the folder of its modules, mod_auth_openidc among them; empty where they are not there."""
+    programs = filter(None, (shutil.which(name) or shutil.which(f"/usr/sbin/{name}") for name in ("apache2", "httpd")))
+    modules = (folder for folder in _MODULES if (Path(folder) / "mod_auth_openidc.so").exists())
+    return next(programs, ""), next(modules, "")
 
 
 # What can be done
@@ -148,23 +158,33 @@ def node_modules() -> str:
     if npm is None:
         raise Missing("Install npm (it comes with Node.js), then run this again.")
     _run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=INTEROP)
-    if not (INTEROP / "node_modules" / "openid-client").is_dir():
+    if not all((INTEROP / "node_modules" / package).is_dir() for package in PACKAGES):
         raise Missing(f"`npm ci` in {INTEROP} did not install the packages: see above.")
     installed.write_text(wanted)
     return "installed"
+
+
+def apache() -> str:
+    """Apache with mod_auth_openidc, for ``tests/interop``; it runs from a test's own folder, no service is started."""
+    if not all(find_apache()):
+        _apt("apache2-bin", "libapache2-mod-auth-openidc")
+    program, modules = find_apache()
+    if not (program and modules):
+        raise Missing("Install Apache 2.4 and mod_auth_openidc (Debian: apache2-bin, libapache2-mod-auth-openidc).")
+    return f"{program}, {modules}"
 
 
 def _may_apt() -> bool:
     return os.getuid() == 0 and shutil.which("apt-get") is not None
 
 
-def _apt(package: str) -> bool:
-    """Install a Debian package; False where this user or system cannot."""
+def _apt(*packages: str) -> bool:
+    """Install Debian packages; False where this user or system cannot."""
     if not _may_apt():
         return False
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     _run(["apt-get", "update", "-qq"], env=quiet)
-    return _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", package], env=quiet)
+    return _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], env=quiet)
 
 
 def _run(command: list[str], **how: object) -> bool:
@@ -201,6 +221,7 @@ NEEDS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("Redis", redis),
     ("Node.js", node),
     ("npm packages", node_modules),
+    ("Apache", apache),
 )
 
 

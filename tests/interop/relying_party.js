@@ -1,57 +1,13 @@
 // A relying party made with openid-client, an independent implementation: every step of a client's life, told as JSON.
 //
 //     node relying_party.js < plan.json
-//
-// The person is played here too: pages are fetched, forms found in them and filled, cookies kept. Nothing is followed
-// to the client's own address: the redirect that leads there is the answer.
 
 import * as client from "openid-client";
 
+import { Browser } from "./browser.js";
+
 const plan = JSON.parse(await new Response(process.stdin).text());
 const report = {};
-
-class Browser {
-  cookies = new Map();
-
-  async fetch(address, options = {}) {
-    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
-    const headers = { "User-Agent": plan.userAgent, Accept: "text/html", ...(cookie && { Cookie: cookie }), ...options.headers };
-    const answer = await fetch(address, { ...options, headers, redirect: "manual" });
-    for (const line of answer.headers.getSetCookie()) {
-      const [, name, value] = /^([^=]+)=([^;]*)/.exec(line);
-      if (/max-age=0|expires=thu, 01 jan 1970/i.test(line)) this.cookies.delete(name);
-      else this.cookies.set(name, value);
-    }
-    return answer;
-  }
-
-  // Goes on until the provider sends the browser away, filling each form with what the person knows.
-  async walk(address) {
-    const home = new URL(address).origin;
-    let answer = await this.fetch(address);
-    for (let turn = 0; turn < 20; turn++) {
-      if (answer.status === 303 || answer.status === 302) {
-        const next = new URL(answer.headers.get("location"), address);
-        if (next.origin !== home) return next;
-        address = next.href;
-        answer = await this.fetch(address);
-        continue;
-      }
-      const page = await answer.text();
-      if (answer.status !== 200) throw new Error(`${answer.status} at ${address}: ${page.slice(0, 2000)}`);
-      const form = /<form[^>]*action="([^"]+)"[^>]*>([\s\S]*?)<\/form>/.exec(page);
-      if (!form) throw new Error(`no form at ${address}: ${page.slice(0, 2000)}`);
-      const fields = new URLSearchParams();
-      for (const [tag] of form[2].matchAll(/<input[^>]*>/g)) {
-        const name = /name="([^"]+)"/.exec(tag)[1];
-        fields.set(name, plan.person[name] ?? /value="([^"]*)"/.exec(tag)?.[1] ?? "");
-      }
-      address = new URL(form[1], address).href;
-      answer = await this.fetch(address, { method: "POST", body: fields });
-    }
-    throw new Error("the sign-in never ended");
-  }
-}
 
 async function discovered(id, authentication) {
   return client.discovery(new URL(plan.issuer), id, undefined, authentication, { execute: [client.allowInsecureRequests] });
@@ -86,7 +42,7 @@ async function signIn(config, browser, more = {}) {
   return { tokens, nonce, back };
 }
 
-const browser = new Browser();
+const browser = new Browser(plan);
 const authentication = plan.clientSecret ? client.ClientSecretBasic(plan.clientSecret) : client.None();
 const config = await discovered(plan.clientId, authentication);
 report.metadata = config.serverMetadata();

@@ -2,11 +2,8 @@
 
 import base64
 import hashlib
-import json
-import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -14,47 +11,11 @@ import jwt
 import pytest
 
 from examples import billing, service
-from tests.harness import House, open_house
-from tests.people import ANSWER, APP_CALLBACK, BILLING, CHROME, PIN, PORTAL_CALLBACK, SERVICE
-from tests.prepare import find_node
+from tests.harness import House
+from tests.people import APP_CALLBACK, BILLING, PORTAL_CALLBACK, SERVICE
 
 pytestmark = [pytest.mark.xdist_group("interop")]
-HERE = Path(__file__).parent
 SCOPE = "openid profile email offline_access billing:read service:read"
-
-
-@pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with open_house("sqlite", tmp_path_factory.mktemp("interop")) as opened:
-        yield opened
-
-
-def told_by_openid_client(provider: House, client: str) -> dict[str, Any]:
-    """Let openid-client live through a client's whole life; what it saw."""
-    node = find_node()
-    if node is None:
-        pytest.fail("Node.js 20 or later is needed. Install it, then run: python -m tests.prepare")
-    if not (HERE / "node_modules" / "openid-client").is_dir():
-        pytest.fail("The packages of tests/interop are not installed. Run: python -m tests.prepare")
-    person = provider.customer()
-    plan = {
-        "issuer": provider.url,
-        "clientId": client,
-        "clientSecret": provider.secret(client),
-        "redirectUri": {"portal": PORTAL_CALLBACK, "app": APP_CALLBACK}[client],
-        "postLogoutRedirectUri": {"portal": "http://localhost:8081/signed-out", "app": "com.norda.app:/signed-out"}[client],
-        "scope": SCOPE,
-        "resources": [BILLING, SERVICE],
-        "backend": {"id": "billing", "secret": provider.secret("billing"), "scope": "service:read"},
-        "person": {"username": person.username, "password": person.password, "pin": PIN, "answer": ANSWER},
-        "userAgent": CHROME,
-    }
-    done = subprocess.run(
-        [node, "relying_party.js"], cwd=HERE, input=json.dumps(plan), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
 
 
 @pytest.fixture(scope="module", params=["portal", "app"])
@@ -63,8 +24,17 @@ def client(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def told(provider: House, client: str) -> dict[str, Any]:
-    return told_by_openid_client(provider, client)
+def told(run: Callable[..., dict[str, Any]], provider: House, client: str) -> dict[str, Any]:
+    """What openid-client saw in a client's whole life."""
+    return run(
+        "relying_party.js",
+        client,
+        redirectUri={"portal": PORTAL_CALLBACK, "app": APP_CALLBACK}[client],
+        postLogoutRedirectUri={"portal": "http://localhost:8081/signed-out", "app": "com.norda.app:/signed-out"}[client],
+        scope=SCOPE,
+        resources=[BILLING, SERVICE],
+        backend={"id": "billing", "secret": provider.secret("billing"), "scope": "service:read"},
+    )
 
 
 def verified(provider: House, token: str, audience: str, algorithm: str, kind: str) -> dict[str, Any]:
