@@ -36,6 +36,7 @@ def close_one(
     source: Source | None = None,
     why: str | None = None,
 ) -> None:
-    """Revoke the grants that end with the session, and record it."""
-    facts: dict[str, Any] = {"grants": len(tx.grants.revoke_session(session.public_id, now)), "why": why}
+    """Revoke the grants that end with the session, and record it; so relying parties are told."""
+    grants = tx.grants.revoke_session(session.public_id, now)
+    facts: dict[str, Any] = {"sid": session.public_id, "grants": len(grants), "why": why}
     world.record(tx, now, "session.ended", "done", account=session.account_id, actor=actor, source=source, **facts)

@@ -49,7 +49,10 @@ def end_others(world: World, who: Resident) -> None:
         ended = world.store.sessions.end_all(who.account.id, keep=who.session.id)
         revoked = tx.grants.revoke_elsewhere(who.account.id, who.session.public_id, who.now)
         tx.devices.forget_all(who.account.id, who.aim.device)
-        facts: dict[str, Any] = {"sessions": len(ended), "grants": len(revoked)}
+        # What was opened by a session that ended by its time ends here too.
+        sids = {session.public_id for session in ended} | {grant.sid for grant in revoked if grant.sid is not None}
+        told = sorted(sids - {who.session.public_id})
+        facts: dict[str, Any] = {"sessions": len(ended), "grants": len(revoked), "sids": told}
         world.record(tx, who.now, "sessions.ended", "others", account=who.account, source=who.source, **facts)
 
 

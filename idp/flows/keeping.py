@@ -74,25 +74,32 @@ def keep(world: World, tx: Transaction, before: Account, held: Credential, *, no
     replaces = len(others) < len(before.credentials)
     history = world.policy.pin.history if held.factor is Factor.PIN else world.policy.password.history
     tx.accounts.set_credential(before.id, held, keep_history=0 if held.factor is Factor.ANSWER else history)
+    # What is None is left out of the audit.
+    facts = {"factor": held.factor, "reopened": (replaces and reopen(world, tx, before, held.factor)) or None}
     outcome = "replaced" if replaces else "created"
-    world.record(tx, now, "credential.set", outcome, account=before, actor=by.actor, source=by.source, factor=held.factor)
+    world.record(tx, now, "credential.set", outcome, account=before, actor=by.actor, source=by.source, **facts)
     if held.factor is Factor.PASSWORD:
         tx.accounts.drop_credential(before.id, Factor.TEMPORARY)
         others = tuple(one for one in others if one.factor is not Factor.TEMPORARY)
     after = replace(before, credentials=(*others, held))
     if not replaces:
         return after
-    reopen(world, tx, before, held.factor)
     return changed(world, tx, after, CHANGED[held.factor], now=now, by=by)
 
 
-def reopen(world: World, tx: Transaction, account: Account, factor: Factor) -> None:
-    """A reset is finished: the factor's counters open, as far as policy says; passkeys froze with the password."""
+def reopen(world: World, tx: Transaction, account: Account, factor: Factor) -> bool:
+    """A reset is finished: the factor's counters open, as far as policy says; passkeys froze with the password.
+
+    True where one of them had been shut for good.
+    """
+    was_shut = False
     lifts = world.policy.recovery.lifts_lockout
     opened = (factor, Factor.PASSKEY) if factor is Factor.PASSWORD else (factor,)
     for counter in tx.counters.of(account.id):
         if counter.factor in opened:
+            was_shut = was_shut or counter.disabled_at is not None
             _turn(tx, counter, lambda current: lockout.recovered(current, lifts))
+    return was_shut
 
 
 def shut(tx: Transaction, account: Account, factor: Factor, now: datetime) -> None:

@@ -138,6 +138,7 @@ def finish(world: World, looked: Looked, held: Session | None = None) -> Opened 
         return None
     now, account, source = looked.now, looked.account, looked.visit.source
     secret, device = world.vault.token(), source.device or world.vault.token()
+    session = _session(world, looked, digest(secret))
     with world.store.begin() as tx:
         known = looked.aim.device
         tx.devices.remember(Device(known or world.vault.token(16), account.id, digest(device), now, now, agent=source.agent))
@@ -154,9 +155,10 @@ def finish(world: World, looked: Looked, held: Session | None = None) -> Opened 
             "proofs": [proof.factor for proof in looked.step.proofs],
             "device_class": DeviceClass.KNOWN if known else DeviceClass.UNKNOWN,
             "client": looked.sign_in.ask.client_id,
+            **_levels(world, session, held, now),
         }
         world.record(tx, now, "sign_in", "done", account=account, source=source, **facts)
-    _keep(world, looked, _session(world, looked, digest(secret)), held)
+    _keep(world, looked, session, held)
     return Opened(secret, device, remember)
 
 
@@ -230,6 +232,14 @@ def _proved(world: World, looked: Looked, factor: Factor, typed: str) -> Answer:
         # Derived anew: it may have closed the factor.
         return Wrong(see(world, looked.visit, looked.sign_in, looked.now))
     return advance(world, looked, Proof(factor, looked.now)) or Gone()
+
+
+def _levels(world: World, session: Session, held: Session | None, now: datetime) -> dict[str, Any]:
+    """The level before and now, where the session at hand goes on: clients that know it are told where it is another."""
+    if held is None or held.account_id != session.account_id:
+        return {}
+    before, after = (proving.acr(one.proofs, world.policy, now) for one in (held, session))
+    return {"sid": held.public_id, "acr_before": before, "acr": after}
 
 
 def _keep(world: World, looked: Looked, session: Session, held: Session | None) -> None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from idp.model import Account, AuditEntry, Client, Customer, Letter, Resource, Source, Text
+from idp.flows import announcing
+from idp.model import Account, AuditEntry, Client, Customer, Letter, Registrar, Resource, Source, Text
 from idp.policies.policy import Policy
+from idp.policies.signals import Happened
 from idp.post import Numbers, Outbound
 from idp.store import Store, Transaction
 from idp.vault import Vault
@@ -38,6 +40,8 @@ class World:
     records: Callable[[str, str], Customer | None] | None = None
     # How addresses that clients gave are reached: public ones alone, unless settings say more.
     outbound: Outbound = field(default_factory=Outbound)
+    # Who may register clients over the protocol; without a token, nobody.
+    registrar: Registrar = field(default_factory=Registrar)
 
     def subject(self, client: Client, account_id: str) -> str:
         """The account's name at a client (OpenID Connect Core 8): its own, or one that nobody in another sector knows.
@@ -58,12 +62,16 @@ class World:
         source: Source | None = None,
         **facts: Any,
     ) -> None:
-        """Write what happened, the facts it was decided on and the policy that decided, in the caller's transaction."""
+        """Write what happened, the facts it was decided on and the policy that decided, in the caller's transaction.
+
+        Relying parties whom it concerns will be told: what they are told is derived from this alone.
+        """
         known = {name: value for name, value in facts.items() if value is not None}
         if source is not None:
             known |= {"bucket": source.bucket, "agent": source.agent}
         account_id = account.id if isinstance(account, Account) else account
         tx.audit.write(AuditEntry(now, actor, event, outcome, account_id, known, self.policy.digest))
+        announcing.announce(self, tx, Happened(event, outcome, actor, now, known), account_id)
 
     def send(
         self,

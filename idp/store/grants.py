@@ -72,6 +72,8 @@ _live_family = and_(
     _g.refresh_expires_at > bindparam("now"),
     _g.expires_at > bindparam("now"),
 )
+# Whoever proves possession of a key first, has it bound: no later one changes it.
+_bind = {"jkt": func.coalesce(_g.jkt, bindparam("key", type_=_g.jkt.type))}
 _ROTATE = Statement(
     update(grants)
     .where(_live_family, _g.current == bindparam("presented"))
@@ -80,6 +82,7 @@ _ROTATE = Statement(
         current=bindparam("fresh"),
         rotated_at=bindparam("now", type_=_g.rotated_at.type),
         refresh_expires_at=bindparam("until", type_=_g.refresh_expires_at.type),
+        **_bind,
     )
     .returning(*_GRANT_COLUMNS)
 )
@@ -87,7 +90,7 @@ _ROTATE = Statement(
 _ROTATE_AGAIN = Statement(
     update(grants)
     .where(_live_family, _g.previous == bindparam("presented"), _g.rotated_at >= bindparam("since"))
-    .values(current=bindparam("fresh"))
+    .values(current=bindparam("fresh"), **_bind)
     .returning(*_GRANT_COLUMNS)
 )
 
@@ -106,7 +109,17 @@ _REVOKE_ELSEWHERE = _revoking(
     (_g.account_id == bindparam("account")) & ((_g.session != bindparam("sid")) | _g.session.is_(None))
 )
 _REVOKE_CLIENT = _revoking((_g.account_id == bindparam("account")) & (_g.client_id == bindparam("client")))
+_REVOKE_ALL_OF_CLIENT = Statement(
+    update(grants)
+    .where(_g.client_id == bindparam("client"), _unrevoked)
+    .values(revoked_at=bindparam("now", type_=_g.revoked_at.type))
+)
 
+_UNEXPIRED = Statement(
+    select(*_GRANT_COLUMNS).where(
+        _g.account_id == bindparam("account"), _g.expires_at > bindparam("now", type_=_g.expires_at.type)
+    )
+)
 _ALIVE = Statement(
     select(*_GRANT_COLUMNS, *ACCOUNT_COLUMNS)
     .select_from(grants.outerjoin(accounts, accounts.c.id == _g.account_id))
@@ -129,6 +142,7 @@ _RECORD = conflicting(
     )
 )
 _WITHDRAW = Statement(delete(client_consents).where(*_of_client))
+_FORGET = Statement(delete(client_consents).where(_k.client_id == bindparam("client")))
 
 
 def _grant(row: Sequence[Any]) -> Grant:
@@ -189,14 +203,21 @@ class Grants(Repository):
         held, current, previous, rotated_at = row[:4]
         return Rotation(held, _grant(row[4:]), current, previous, rotated_at)
 
-    def rotate(self, handle: str, presented: str, fresh: str, now: datetime, expires_at: datetime) -> Grant | None:
-        """Replace the live refresh token by ``fresh``; None where ``presented`` is not the live one of a live family."""
-        values = {"named": handle, "presented": presented, "fresh": fresh, "now": now, "until": expires_at}
+    def rotate(  # noqa: PLR0917 - the old token, the new one, and what it hangs on
+        self, handle: str, presented: str, fresh: str, now: datetime, expires_at: datetime, jkt: str | None = None
+    ) -> Grant | None:
+        """Replace the live refresh token by ``fresh``; None where ``presented`` is not the live one of a live family.
+
+        A family that is bound to no key yet is bound to ``jkt``.
+        """
+        values = {"named": handle, "presented": presented, "fresh": fresh, "now": now, "until": expires_at, "key": jkt}
         return _maybe(self._link.first(_ROTATE, values))
 
-    def rotate_again(self, handle: str, presented: str, fresh: str, now: datetime, since: datetime) -> Grant | None:
-        """Answer once more to the token before the live one, if it was replaced at or after ``since``."""
-        values = {"named": handle, "presented": presented, "fresh": fresh, "now": now, "since": since}
+    def rotate_again(  # noqa: PLR0917 - as above
+        self, handle: str, presented: str, fresh: str, now: datetime, since: datetime, jkt: str | None = None
+    ) -> Grant | None:
+        """Answer once more to the token before the live one, if it was replaced at or after ``since``; bind it likewise."""
+        values = {"named": handle, "presented": presented, "fresh": fresh, "now": now, "since": since, "key": jkt}
         return _maybe(self._link.first(_ROTATE_AGAIN, values))
 
     def revoke(self, grant_id: str, now: datetime) -> Grant | None:
@@ -222,6 +243,14 @@ class Grants(Repository):
     def revoke_client(self, account_id: str, client_id: str, now: datetime) -> list[Grant]:
         """End what one client holds of an account: its consent was withdrawn."""
         return self._revoked(_REVOKE_CLIENT, {"account": account_id, "client": client_id, "now": now})
+
+    def revoke_all_of_client(self, client_id: str, now: datetime) -> int:
+        """End what a client holds of anybody: it is gone. Returns how many families."""
+        return self._link.count(_REVOKE_ALL_OF_CLIENT, {"client": client_id, "now": now})
+
+    def unexpired(self, account_id: str, now: datetime) -> list[Grant]:
+        """The families of an account whose time is not over, those that were ended before it too."""
+        return [_grant(row) for row in self._link.all(_UNEXPIRED, {"account": account_id, "now": now})]
 
     def alive(self, grant_id: str, jti_digest: str | None, now: datetime) -> tuple[Grant, Account | None] | None:
         """The grant and its account (bare), in one statement; None where the grant is dead or the token denied."""
@@ -267,3 +296,7 @@ class ClientConsents(Repository):
     def withdraw(self, account_id: str, client_id: str) -> None:
         """The client has no consent any more."""
         self._link.run(_WITHDRAW, {"account": account_id, "client": client_id})
+
+    def forget(self, client_id: str) -> None:
+        """Nobody has agreed to anything of a client that is gone: another by its name starts anew."""
+        self._link.run(_FORGET, {"client": client_id})

@@ -175,21 +175,11 @@ class Signals(Repository):
 
     def put(self, signal: Signal, body: bytes, *, held: bool = False) -> None:
         """Accept a signal, in the transaction of what it tells of; due at once unless it is ``held``."""
-        self._link.run(
-            _PUT,
-            {
-                "id": signal.id,
-                "kind": signal.kind.value,
-                "target": signal.target,
-                "body": body,
-                "created_at": signal.created_at,
-                "not_after": signal.not_after,
-                "attempts": signal.attempts,
-                "account_id": signal.account_id,
-                "state": "held" if held else "waiting",
-                "next_try_at": signal.created_at,
-            },
-        )
+        self.put_all([(signal, body, held)])
+
+    def put_all(self, these: Sequence[tuple[Signal, bytes, bool]]) -> None:
+        """Accept several: each with its body, and whether it is held."""
+        self._link.many(_PUT, [_waiting_row(*one) for one in these])
 
     def is_due(self, now: datetime) -> bool:
         """Whether there is anything to claim: a read alone, for whoever asks several times a second."""
@@ -271,6 +261,21 @@ def _facts(stream: Stream) -> dict[str, Any]:
         "document": encode(members),
         "authorization": stream.authorization,
         "verified_at": stream.verified_at,
+    }
+
+
+def _waiting_row(signal: Signal, body: bytes, held: bool) -> dict[str, Any]:
+    return {
+        "id": signal.id,
+        "kind": signal.kind.value,
+        "target": signal.target,
+        "body": body,
+        "created_at": signal.created_at,
+        "not_after": signal.not_after,
+        "attempts": signal.attempts,
+        "account_id": signal.account_id,
+        "state": "held" if held else "waiting",
+        "next_try_at": signal.created_at,
     }
 
 
