@@ -2,6 +2,7 @@
 
 from authlib.oauth2 import OAuth2Error
 
+from idp.policies.dpop import ALGORITHMS
 from idp.policies.tokens import Denied, Error
 
 Header = tuple[str, str]
@@ -92,17 +93,26 @@ class ProofRefusedError(EndpointError):
 
 
 class UnauthorizedError(EndpointError):
-    """The resource endpoint refuses the token (RFC 6750 3)."""
+    """The resource endpoint refuses the token (RFC 6750 3, RFC 9449 7.1), in the scheme in which it came, or wants one."""
 
-    status_code = 401
+    _algs = f'algs="{" ".join(ALGORITHMS)}"'
 
-    def __init__(self, error: str | None, description: str = "", scope: str = "openid") -> None:
+    def __init__(
+        self,
+        error: str | None,
+        description: str = "",
+        scope: str = "openid",
+        *,
+        bound: bool = False,
+        more: tuple[Header, ...] = (),
+    ) -> None:
         super().__init__(description, error=error or "invalid_request")
-        told = f'Bearer error="{error}", error_description="{description}"' if error else "Bearer"
         self.status_code = 403 if error == "insufficient_scope" else 401
+        told = f'error="{error}", error_description="{description}"'
         if error == "insufficient_scope":
             told += f', scope="{scope}"'
-        self.more = (("WWW-Authenticate", told),)
+        challenge = f"DPoP {told}, {self._algs}" if bound else f"Bearer {told}"
+        self.more = (("WWW-Authenticate", challenge if error else f"Bearer, DPoP {self._algs}"), *more)
 
 
 class TokenRefusedError(EndpointError):

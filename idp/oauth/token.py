@@ -15,6 +15,7 @@ from idp.model import Client
 from idp.oauth.clients import Clients
 from idp.oauth.dpop import Proofs
 from idp.oauth.errors import EndpointError, Header, InvalidError, TokenRefusedError
+from idp.oauth.guard import Guard
 from idp.oauth.wire import JSON, TokenRequest, answer, token_request
 from idp.policies.tokens import Denied, Error
 from idp.vault.signing import KeyRing
@@ -31,6 +32,7 @@ class Server(AuthorizationServer):
         super().__init__()  # type: ignore[no-untyped-call]
         self.world, self.keys, self.clients = world, keys, clients
         self.proofs = Proofs(world)
+        self.guard = Guard(world, keys, self.proofs)
 
     def query_client(self, client_id: str) -> Client | None:
         """The registered client, if it may be used."""
@@ -53,7 +55,7 @@ class Server(AuthorizationServer):
         return answer(status, body, headers)
 
 
-class _TokenGrant(BaseGrant, TokenEndpointMixin):
+class TokenGrant(BaseGrant, TokenEndpointMixin):
     """A grant whose one use case says what is issued, or why not."""
 
     GRANT_TYPE: Any = None
@@ -103,7 +105,7 @@ class _TokenGrant(BaseGrant, TokenEndpointMixin):
         return value
 
 
-class CodeGrant(_TokenGrant):
+class CodeGrant(TokenGrant):
     """RFC 6749 4.1.3 with RFC 7636: a code for tokens."""
 
     GRANT_TYPE = "authorization_code"
@@ -115,7 +117,7 @@ class CodeGrant(_TokenGrant):
         return grant.redeem(self.server.world, self.server.keys, client, presented, replace(wish, scope=None))
 
 
-class RefreshGrant(_TokenGrant):
+class RefreshGrant(TokenGrant):
     """RFC 6749 6 with RFC 9700 4.14: a refresh token for its successor."""
 
     GRANT_TYPE = "refresh_token"
@@ -125,7 +127,7 @@ class RefreshGrant(_TokenGrant):
         return grant.rotate(self.server.world, self.server.keys, client, self.required("refresh_token"), wish)
 
 
-class ClientGrant(_TokenGrant):
+class ClientGrant(TokenGrant):
     """RFC 6749 4.4: a client for itself."""
 
     GRANT_TYPE = "client_credentials"

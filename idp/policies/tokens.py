@@ -217,20 +217,19 @@ def judge_refresh(  # noqa: PLR0917 - the token, who presents it with which key,
 ) -> RefreshVerdict | Denied:
     """Judge a presented digest against its family (RFC 9700 4.14.2): anything but the live token is taken for theft.
 
-    But not from who lacks the key to which a public client's family is bound: without it a stolen token does nothing, and
-    so must not end anything either.
+    The live one is worth nothing without the key that a public client's family is bound to (RFC 9449 5); an old one is a
+    sign of theft with or without.
     """
     if rotation.grant.client_id != client.id:
         return Denied(Error.GRANT, "another client's refresh token")
+    live = hmac.compare_digest(rotation.current, presented)
+    previous = rotation.previous is not None and hmac.compare_digest(rotation.previous, presented)
+    lately = rotation.rotated_at is not None and now - rotation.rotated_at < policy.tokens.reuse_grace
+    if not live and not (previous and lately):
+        return RefreshVerdict.REUSED
     if client.public and rotation.grant.jkt not in {None, jkt}:
         return Denied(Error.GRANT, "the refresh token is bound to another key")
-    if hmac.compare_digest(rotation.current, presented):
-        return RefreshVerdict.ROTATE
-    previous = rotation.previous is not None and hmac.compare_digest(rotation.previous, presented)
-    grace = policy.tokens.reuse_grace
-    if previous and rotation.rotated_at is not None and now - rotation.rotated_at < grace:
-        return RefreshVerdict.AGAIN
-    return RefreshVerdict.REUSED
+    return RefreshVerdict.ROTATE if live else RefreshVerdict.AGAIN
 
 
 # How long things live

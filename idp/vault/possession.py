@@ -45,10 +45,10 @@ def shown(text: str) -> Shown | None:
         encoded, _, payload = message.partition(b".")
         if len(text) > _LONGEST:
             return None
-        read = Shown(json.loads(unb64(encoded)), json.loads(unb64(payload)), message, unb64(signature))
+        header, claims, raw = json.loads(unb64(encoded)), json.loads(unb64(payload)), unb64(signature)
     except (ValueError, RecursionError, binascii.Error):
         return None
-    return read if isinstance(read.header, dict) and isinstance(read.claims, dict) else None
+    return Shown(header, claims, message, raw) if isinstance(header, dict) and isinstance(claims, dict) else None
 
 
 def token_hash(token: str) -> str:

@@ -152,7 +152,7 @@ def test_userinfo_refuses(provider: Provider):
         assert (response.status_code, response.json["error"]) == (403, "insufficient_scope")
         assert 'error="insufficient_scope"' in response.headers["WWW-Authenticate"]
     bare = provider.http.get("/userinfo")
-    assert (bare.status_code, bare.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert (bare.status_code, bare.headers["WWW-Authenticate"]) == (401, 'Bearer, DPoP algs="ES256 PS256 RS256"')
     assert provider.http.get("/userinfo", query_string={"access_token": plain}).status_code == 401
     twice = provider.http.post("/userinfo", data={"access_token": plain}, headers={"Authorization": f"Bearer {plain}"})
     assert twice.status_code == 400

@@ -169,20 +169,24 @@ def _rotated(case: Case, presented: str, wish: Wish) -> Decided | Denied:
     if isinstance(drafted, Denied) or account is None:
         return case.deny(drafted if isinstance(drafted, Denied) else _GONE, grant)
     successor = f"{handle}.{case.world.vault.token(_SECRET_BYTES)}"
-    if not _replace(case, rotation, hashed, digest(successor)):
+    if not _replace(case, rotation, hashed, digest(successor), wish.jkt):
         return case.deny(Denied(Error.GRANT, "expired or replaced"), grant)
     activity.note(case.world, case.tx, account, Use.REFRESH, case.now)
     return Decided(grant, account, drafted, successor, jkt=wish.jkt)
 
 
-def _replace(case: Case, rotation: Rotation, presented: str, fresh: str) -> bool:
-    """One statement decides; who comes second with the same token is a retry within the grace, if there is one."""
+def _replace(case: Case, rotation: Rotation, presented: str, fresh: str, jkt: str | None) -> bool:
+    """One statement decides; who comes second with the same token is a retry within the grace, if there is one.
+
+    A public client that proves possession of a key only now binds its family to it from now on (RFC 9449 5).
+    """
     policy, now = case.world.policy, case.now
+    bound = jkt if case.client.public else None
     until = tokens.refresh_expires_at(rotation.grant, policy, now)
-    if case.tx.grants.rotate(rotation.handle, presented, fresh, now, until) is not None:
+    if case.tx.grants.rotate(rotation.handle, presented, fresh, now, until, bound) is not None:
         return True
     grace = policy.tokens.reuse_grace
-    return bool(grace) and case.tx.grants.rotate_again(rotation.handle, presented, fresh, now, now - grace) is not None
+    return bool(grace) and case.tx.grants.rotate_again(rotation.handle, presented, fresh, now, now - grace, bound) is not None
 
 
 def _reused(case: Case, grant: Grant, account: Account | None) -> Denied:

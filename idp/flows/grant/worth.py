@@ -12,9 +12,10 @@ from idp.vault.signing import KeyRing
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """An access token that is good now. A client that acts for itself has neither grant nor account."""
+    """An access token that is good now, and whose it is. A client that acts for itself has neither grant nor account."""
 
     claims: dict[str, Any]
+    client: Client
     grant: Grant | None = None
     account: Account | None = None
 
@@ -32,18 +33,22 @@ def weigh(world: World, keys: KeyRing, token: str) -> Worth | None:
     grant_id, dot, _ = jti.partition(".")
     with world.store.read() as tx:
         if not dot:
-            return None if tx.denied.is_denied(digest(jti)) else Worth(claims)
+            return None if tx.denied.is_denied(digest(jti)) else Worth(claims, client)
         found = tx.grants.alive(grant_id, digest(jti), now)
     if found is None or found[1] is None or tokens.alive(found[0], found[1], world.policy, now) is not None:
         return None
+    # Of a token that was exchanged, the client that the person signed in at is another.
+    opened_by = world.clients.get(found[0].client_id)
+    if opened_by is None or opened_by.disabled:
+        return None
     # A service that was cancelled since is worth nothing, in a token of before neither.
     scope = tokens.still_entitled(claims["scope"].split(), world.resources.get(claims["aud"]), found[1].entitlements)
-    return None if scope is None else Worth({**claims, "scope": " ".join(scope)}, *found)
+    return None if scope is None else Worth({**claims, "scope": " ".join(scope)}, client, *found)
 
 
 _TOLD = (
     *("iss", "sub", "aud", "client_id", "scope", "exp", "iat", "jti"),
-    *("acr", "amr", "auth_time", "sid", "capacity", "organisation", "cnf"),
+    *("acr", "amr", "auth_time", "sid", "capacity", "organisation", "cnf", "act"),
 )
 # For the backend whose token it is, and not for the client that carries it there.
 _TOLD_TO_BACKENDS = (*_TOLD, "account_number")
