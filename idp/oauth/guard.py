@@ -1,8 +1,6 @@
-"""Access tokens at the resources that are the service's own: as a bearer's (RFC 6750) or with a proof of possession (RFC 9449)."""
+"""Access tokens at resources of the service's own: a bearer's (RFC 6750), or one's with a proof of possession (RFC 9449)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from flask import Response, request
 
@@ -44,23 +42,19 @@ class Guard:
         if worth is None or ("cnf" in worth.claims) != came.bound:
             raise UnauthorizedError("invalid_token", "The token is not valid here.", bound=came.bound)
         if came.bound:
-            self._prove(came.token, worth.claims, path)
+            self._prove(came.token, worth, path)
         return worth
 
     def freshen(self, response: Response, worth: Worth) -> Response:
         """Tell the nonce of the next proof with the answer to this one (RFC 9449 8.2), where there was one."""
-        return (
-            self._proofs.freshen(response, self._world.clients[worth.claims["client_id"]])
-            if "cnf" in worth.claims
-            else response
-        )
+        return self._proofs.freshen(response, worth.client) if "cnf" in worth.claims else response
 
-    def _prove(self, token: str, claims: Mapping[str, Any], path: str) -> None:
+    def _prove(self, token: str, worth: Worth, path: str) -> None:
         """The proof was made for this request and this token, by the key to which the token is bound (RFC 9449 7.1)."""
-        environ, client = request.environ, self._world.clients[claims["client_id"]]
+        environ = request.environ
         try:
-            key = self._proofs.proved(environ.get("HTTP_DPOP", ""), environ["REQUEST_METHOD"], path, client, token)
+            key = self._proofs.proved(environ.get("HTTP_DPOP", ""), environ["REQUEST_METHOD"], path, worth.client, token)
         except ProofRefusedError as refused:
             raise UnauthorizedError(refused.error, refused.description, bound=True, more=refused.more) from refused
-        if key != claims["cnf"].get("jkt"):
+        if key != worth.claims["cnf"].get("jkt"):
             raise UnauthorizedError("invalid_token", "The token is bound to another key.", bound=True)
