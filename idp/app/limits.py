@@ -13,6 +13,8 @@ from idp.flows.world import World
 from idp.policies.terms import RateLimits
 from idp.web import Limits, View
 
+Throttle = Callable[[View], View]
+
 
 def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> tuple[Limits, Callable[[str], bool]]:
     """The decorators that throttle pages, and the call that counts a failed client authentication.
@@ -57,15 +59,21 @@ def _pages(limiter: Limiter, rules: RateLimits) -> Limits:
         name: limiter.shared_limit(getattr(rules, name), scope=name)
         for name in ("sign_in", "invitation", "authorize", "recovery", "change", "registration")
     }
-    apart = {"alarm": rules.recovery, "strength": rules.sign_in}
+    apart = {"alarm": rules.recovery, "strength": rules.sign_in, "device": rules.invitation}
     by_source |= {name: limiter.shared_limit(limit, scope=name) for name, limit in apart.items()}
-    everywhere = _everywhere(limiter, parse(rules.recovery_everywhere), "recovery_everywhere")
-    # One address that is throttled already does not use up what all the others may.
-    by_source_then_all = by_source["recovery"]
-    return {**by_source, "recovery": lambda view: by_source_then_all(everywhere(view))}
+    # Whoever tries one device's code tries those of all devices that wait.
+    for name in ("recovery", "device"):
+        everywhere = _everywhere(limiter, parse(rules.recovery_everywhere), f"{name}_everywhere")
+        by_source[name] = _one_then_the_other(by_source[name], everywhere)
+    return by_source
 
 
-def _everywhere(limiter: Limiter, limit: RateLimitItem, scope: str) -> Callable[[View], View]:
+def _one_then_the_other(first: Throttle, then: Throttle) -> Throttle:
+    """A decorator of two: what the first refuses does not use up what the other counts."""
+    return lambda view: first(then(view))
+
+
+def _everywhere(limiter: Limiter, limit: RateLimitItem, scope: str) -> Throttle:
     """A decorator that counts the forms sent from all addresses together."""
 
     def throttled(view: View) -> View:

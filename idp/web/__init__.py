@@ -8,6 +8,7 @@ from idp.web import (
     alarm,
     capacities,
     consents,
+    device,
     export,
     home,
     invitation,
@@ -43,6 +44,7 @@ def create_blueprint(house: House, limits: Limits) -> Blueprint:
     strengthen.add_to(blueprint, house, limits["change"])
     consents.add_to(blueprint, house, limits["change"])
     capacities.add_to(blueprint, house, limits["change"])
+    device.add_to(blueprint, house, limits["device"])
     sessions.add_to(blueprint, house, limits["change"])
     leave.add_to(blueprint, house, limits["change"])
     watching.add_to(blueprint, house)

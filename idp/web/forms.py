@@ -77,6 +77,12 @@ class Code(_Form):
     code = _text()
 
 
+class DeviceCode(_Form):
+    """The code that a device shows."""
+
+    user_code = _text()
+
+
 class CodeOrSend(_Form):
     """A code that was sent, or the wish to have one sent."""
 

@@ -165,10 +165,12 @@ class Door:
         return answer
 
     def _onward(self, looked: Looked) -> str:
-        """Back to the client that waits for an answer; else to the portal that the invitation was for, or our own page."""
+        """Back to the client that waits for an answer, or to the question about a device; else to a portal or our own page."""
         ask = looked.sign_in.ask
         if ask.parameters:
             return f"/authorize/{looked.visit.transaction}"
+        if ask.user_code:
+            return f"/device/{looked.visit.transaction}"
         if ask.onward:
             return ONWARD.get(ask.onward, HOME).path
         client = self.world.clients.get(ask.client_id or "")
