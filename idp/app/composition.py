@@ -1,13 +1,15 @@
 """Where machines are made: the only place that opens the store, seats the vault and reads the clock."""
 
 import os
+import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from idp.flows import customers
+from idp.flows.known_clients import KnownClients
 from idp.flows.world import World
-from idp.model import Customer
+from idp.model import Customer, Registrar
 from idp.policies.inactivity import period
 from idp.policies.policy import Policy
 from idp.post import CustomerGateway, Numbers, Outbound, SmsGateway
@@ -43,7 +45,7 @@ def make_world(settings: Settings, store: Store | None = None) -> World:
         store=opened,
         vault=make_vault(settings),
         policy=_sendable(settings.policy, channels),
-        clients=settings.clients,
+        clients=KnownClients(settings.clients, opened, time.monotonic),
         resources=settings.resources,
         issuer=settings.issuer,
         clock=clock,
@@ -53,6 +55,9 @@ def make_world(settings: Settings, store: Store | None = None) -> World:
         texts=settings.texts,
         records=make_records(settings, numbers),
         outbound=Outbound(settings.outbound.networks, settings.outbound.timeout.total_seconds()),
+        registrar=Registrar(
+            frozenset(settings.registration.initial_access_tokens), tuple(settings.registration.scope.split())
+        ),
     )
 
 

@@ -27,7 +27,7 @@ from idp.model.people import (
     Reminder,
     Role,
 )
-from idp.model.protocol import AuthorizationCode, Client, Grant, KeyUse, Resource, Rotation, SigningKey, Slip
+from idp.model.protocol import AuthorizationCode, Client, Grant, KeyUse, Registrar, Resource, Rotation, SigningKey, Slip
 from idp.model.records import Agreement, AuditEntry, Brand, Customer, Kept, Letter, Link, Period, Text
 from idp.model.signals import Signal, SignalKind, Stream, StreamStatus
 
@@ -66,6 +66,7 @@ __all__ = [
     "Quiet",
     "Recovering",
     "Registering",
+    "Registrar",
     "Reminder",
     "Resource",
     "Role",

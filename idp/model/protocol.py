@@ -90,7 +90,8 @@ class Client:
     Proofs older than ``default_max_age`` and sessions unused for longer than ``session_idle`` do not suffice for it.
     ``sector`` is that of its pairwise subjects (OpenID Connect Core 8.1), "" where it sees public ones. ``exchanges`` says for
     which resources, by identifier, and with which scopes it may exchange a person's token that was made for it (RFC 8693).
-    ``fapi`` implies ``require_par`` and ``dpop``, which say so themselves.
+    ``fapi`` implies ``require_par`` and ``dpop``, which say so themselves. ``secret_ends`` says of digests until when they are
+    good, where another has taken their place.
     """
 
     id: str
@@ -123,11 +124,20 @@ class Client:
     backchannel_logout_uri: str | None = None
     frontchannel_logout_uri: str | None = None
     exchanges: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    secret_ends: Mapping[str, datetime] = field(default_factory=dict, repr=False)
 
     @property
     def public(self) -> bool:
         """Whether the client can keep no secret (RFC 6749 2.1)."""
         return self.auth_method == "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Registrar:
+    """Who may register clients over the protocol (RFC 7591 1.2), by digests of initial access tokens, and which scopes."""
+
+    tokens: frozenset[str] = field(default=frozenset(), repr=False)
+    scope: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

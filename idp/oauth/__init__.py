@@ -1,16 +1,19 @@
 """The door for clients and resource servers: OAuth 2 and OpenID Connect, Authlib's server over ``flows.grant``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from flask import Blueprint, Response, request
 
 from idp.flows.world import World
-from idp.oauth import metadata
+from idp.oauth import metadata, streams
 from idp.oauth.authorize import Authorization
-from idp.oauth.clients import Clients
+from idp.oauth.clients import Clients, Origins
+from idp.oauth.device import DeviceGrant, answer_device
 from idp.oauth.door import Finished, Pages, Pending, SignInDoor, Throttle
+from idp.oauth.exchange import ExchangeGrant
 from idp.oauth.introspect import Introspection, Revocation, answer_one
 from idp.oauth.logout import Logout
+from idp.oauth.pushed import answer_pushed
 from idp.oauth.token import Server, answer_token, create_server
 from idp.oauth.userinfo import answer_userinfo
 from idp.oauth.wire import ALL_METHODS, endpoint
@@ -21,14 +24,19 @@ __all__ = ["Finished", "Pages", "Pending", "SignInDoor", "Throttle", "create_blu
 
 def create_blueprint(world: World, keys: KeyRing, door: SignInDoor, pages: Pages, throttle: Throttle) -> Blueprint:
     """Every endpoint of the provider, on the World given."""
-    token_url = world.issuer.rstrip("/") + metadata.PATHS["token_endpoint"]
-    clients = Clients(world, frozenset({world.issuer, token_url}), throttle)
+    # What assertions may be made for: RFC 7523 3, and RFC 9126 2 for either endpoint.
+    named = ("token_endpoint", "pushed_authorization_request_endpoint")
+    addresses = {world.issuer.rstrip("/") + metadata.PATHS[name] for name in named}
+    clients = Clients(world, frozenset({world.issuer, *addresses}), throttle)
     server = create_server(world, keys, clients)
+    for grant_type in (DeviceGrant, ExchangeGrant):
+        server.register_grant(grant_type)  # type: ignore[no-untyped-call]
     for kind in (Introspection, Revocation):
         server.register_endpoint(kind)
     blueprint = Blueprint("oauth", __name__)
     _for_people(blueprint, Authorization(world, clients, keys, door, pages), Logout(world, clients, keys, door, pages))
-    _for_machines(blueprint, server, clients.origins())
+    _for_machines(blueprint, server, Origins(clients))
+    streams.add_to(blueprint, server)
     return blueprint
 
 
@@ -38,6 +46,8 @@ def published(world: World, keys: KeyRing) -> dict[str, Callable[[], Response]]:
     views: dict[str, Callable[[], Response]] = {
         path: lambda: metadata.answer_document(document) for path in metadata.WELL_KNOWN
     }
+    transmitter = streams.document(world)
+    views[streams.WELL_KNOWN] = lambda: metadata.answer_document(transmitter)
     return views | {metadata.PATHS["jwks_uri"]: lambda: metadata.answer_keys(keys)}
 
 
@@ -54,16 +64,18 @@ def _for_people(blueprint: Blueprint, authorization: Authorization, logout: Logo
     add("/logout/confirm", "confirm_logout", lambda: logout.confirm(request), write)
 
 
-def _for_machines(blueprint: Blueprint, server: Server, origins: frozenset[str]) -> None:
+def _for_machines(blueprint: Blueprint, server: Server, origins: Container[str]) -> None:
     """Addresses that programs call: every answer is JSON, also to a wrong method."""
     document = metadata.document(server.world)
     nobody: frozenset[str] = frozenset()
 
-    def add(path: str, name: str, view: Callable[[], Response], methods: tuple[str, ...], shared: frozenset[str]) -> None:
+    def add(path: str, name: str, view: Callable[[], Response], methods: tuple[str, ...], shared: Container[str]) -> None:
         called = endpoint(view, methods, shared)
         blueprint.add_url_rule(path, name, called, methods=ALL_METHODS, provide_automatic_options=False)
 
     add("/token", "token", lambda: answer_token(server), ("POST",), origins)
+    add("/par", "par", lambda: answer_pushed(server), ("POST",), origins)
+    add("/device_authorization", "device_authorization", lambda: answer_device(server), ("POST",), origins)
     add("/introspect", "introspect", lambda: answer_one(server, "introspection"), ("POST",), nobody)
     add("/revoke", "revoke", lambda: answer_one(server, "revocation"), ("POST",), origins)
     add("/userinfo", "userinfo", lambda: answer_userinfo(server), ("GET", "POST"), origins)

@@ -21,20 +21,29 @@ class Once:
 
 
 def judge(
-    header: Mapping[str, Any], claims: Mapping[str, Any], *, client_id: str, audiences: frozenset[str], now: datetime
+    header: Mapping[str, Any],
+    claims: Mapping[str, Any],
+    *,
+    client_id: str,
+    audiences: frozenset[str],
+    now: datetime,
+    exact: bool = False,
 ) -> Once | None:
-    """What to remember of an assertion that is good at ``now``; None for any other. The signature is verified before."""
+    """What to remember of an assertion that is good at ``now``; None for any other. The signature is verified before.
+
+    ``exact``: the audience is one string, and no list of one (FAPI 2.0 5.3.2.1).
+    """
     if header.get("typ") not in _TYPES or not claims.get("iss") == claims.get("sub") == client_id:
         return None
     audience, jti = claims.get("aud"), claims.get("jti")
-    if isinstance(audience, list) and len(audience) == 1:
+    if isinstance(audience, list) and len(audience) == 1 and not exact:
         audience = audience[0]
     if not isinstance(audience, str) or audience not in audiences:
         return None
     if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_JTI or not (jti.isascii() and jti.isprintable()):
         return None
-    expires = _moment(claims.get("exp"))
-    begins = [_moment(claims[name]) for name in ("nbf", "iat") if name in claims]
+    expires = moment_of(claims.get("exp"))
+    begins = [moment_of(claims[name]) for name in ("nbf", "iat") if name in claims]
     if expires is None or not now - LEEWAY < expires <= now + LONGEST + LEEWAY:
         return None
     if any(moment is None or moment > now + LEEWAY for moment in begins):
@@ -42,7 +51,8 @@ def judge(
     return Once(f"assertion:{client_id}:{jti}", expires + LEEWAY)
 
 
-def _moment(value: object) -> datetime | None:
+def moment_of(value: object) -> datetime | None:
+    """The instant of a NumericDate (RFC 7519 2), or None where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -4,19 +4,27 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
 from idp.flows import grant
+from idp.flows.known_clients import all_of
 from idp.flows.world import World
 from idp.model import Client
 from idp.oauth import assertion
 from idp.oauth.door import Throttle
 from idp.oauth.errors import ClientRefusedError, TooManyFailuresError
 from idp.oauth.wire import TokenRequest
-from idp.vault.signing import ClientKeys, peek
+from idp.policies.client_keys import FAPI_ALGORITHMS
+from idp.policies.client_rules import MOST_SECRETS
+from idp.post import Unreachable
+from idp.vault.client_keys import ALGORITHMS, ClientKeys, FetchedKeys, Keys
+from idp.vault.signing import peek
 
 _LOOPBACK = re.compile(r"http://(?:127\.0\.0\.1|\[::1\])(?P<port>:\d{1,5})?(?=[/?]|$)", re.ASCII)
 _DECOY = b"\0" * 32
@@ -33,11 +41,11 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A client with what is worked out once: its secrets' digests, its keys, its loopback addresses."""
+    """A client with what is worked out once: its secrets' digests with the end of each, its keys, its loopback addresses."""
 
     client: Client
-    secrets: tuple[bytes, ...] = field(repr=False)
-    keys: ClientKeys
+    secrets: tuple[tuple[bytes, datetime | None], ...] = field(repr=False)
+    keys: Keys
     loopback: frozenset[str]
 
     def redirects_to(self, address: str) -> bool:
@@ -51,51 +59,90 @@ class Registered:
 
 
 class Clients:
-    """The registered clients, and the judge of their authentication."""
+    """The registered clients as they are at each moment, and the judge of their authentication."""
 
     def __init__(self, world: World, audiences: frozenset[str], throttle: Throttle) -> None:
         self._world, self._audiences, self._throttle = world, audiences, throttle
-        most = max((len(client.secret_digests) for client in world.clients.values()), default=1)
-        nobody_keys = ClientKeys.nobody()
-        self._nobody = Registered(Client("", "", auth_method=""), (_DECOY,) * most, nobody_keys, frozenset())
-        self._known = {name: _registered(client, most, nobody_keys) for name, client in world.clients.items()}
+        nobody = Client("", "", auth_method="")
+        self._no_keys = ClientKeys.nobody()
+        self._nobody = Registered(nobody, _padded(nobody), self._no_keys, frozenset())
+        self._known: dict[str, Registered] = {}
+        self._shared: tuple[Mapping[str, Client], frozenset[str]] = ({}, frozenset())
         self._proofs: Mapping[str, Callable[[Registered, Claimed], bool]] = {
             "none": lambda _client, _claimed: True,
-            "client_secret_basic": _secret_fits,
-            "client_secret_post": _secret_fits,
+            "client_secret_basic": self._secret_fits,
+            "client_secret_post": self._secret_fits,
             "private_key_jwt": self._assertion_fits,
         }
 
     def find(self, client_id: str | None) -> Registered | None:
         """The client, if it exists and is not disabled."""
-        found = self._known.get(client_id or "")
+        found = self._registered(client_id or "")
         return None if found is None or found.client.disabled else found
 
     def origins(self) -> frozenset[str]:
         """The origins of browser apps: those of public clients' web addresses."""
-        public = (client for client in self._world.clients.values() if client.public and not client.disabled)
-        parts = (urlsplit(address) for client in public for address in client.redirect_uris)
-        return frozenset(f"{part.scheme}://{part.netloc}" for part in parts if part.scheme in {"https", "http"})
+        present = all_of(self._world.clients)
+        if self._shared[0] is not present:
+            public = (client for client in present.values() if client.public and not client.disabled)
+            parts = (urlsplit(address) for client in public for address in client.redirect_uris)
+            web = frozenset(f"{part.scheme}://{part.netloc}" for part in parts if part.scheme in {"https", "http"})
+            self._shared = (present, web)
+        return self._shared[1]
 
     def authenticate(self, request: TokenRequest) -> Client:
         """The client a request is from; raises ``ClientRefusedError``, or ``TooManyFailuresError`` after too many of those."""
         claimed = _claimed(request)
         if claimed is None:
             raise self._refused("", "no method, or more than one")
-        record = self._known.get(claimed.client_id, self._nobody)
-        client = record.client
-        proved = self._proofs[claimed.method](record, claimed)
-        if not proved or client.auth_method != claimed.method or client.disabled:
+        record = self._registered(claimed.client_id) or self._nobody
+        # The same work where a client proves itself by another method; none of its keys is fetched for that.
+        fits = self._proofs[claimed.method](record if record.client.auth_method == claimed.method else self._nobody, claimed)
+        if not fits or record.client.auth_method != claimed.method or record.client.disabled:
             raise self._refused(claimed.client_id, claimed.method)
-        return client
+        return record.client
+
+    def _registered(self, client_id: str) -> Registered | None:
+        """The client as it is now; what was worked out from it is kept until it changes."""
+        client, known = self._world.clients.get(client_id), self._known.get(client_id)
+        if client is None:
+            self._known.pop(client_id, None)
+            return None
+        if known is None or known.client is not client:
+            addresses = client.redirect_uris if client.public else ()
+            loopback = frozenset(_portless(address) for address in addresses if _LOOPBACK.match(address))
+            known = self._known[client_id] = Registered(client, _padded(client), self._keys(client), loopback)
+        return known
+
+    def _keys(self, client: Client) -> Keys:
+        if client.jwks_uri is not None:
+            address = client.jwks_uri
+            return FetchedKeys(lambda: self._fetched(address), lambda: self._world.clock().timestamp())
+        return self._no_keys if client.jwks is None else ClientKeys(client.jwks)
+
+    def _fetched(self, address: str) -> Mapping[str, Any] | None:
+        """The key set at an address (RFC 7517 5); None where nothing was learnt."""
+        try:
+            found = json.loads(self._world.outbound.get(address, "application/jwk-set+json, application/json").body)
+        except (Unreachable, ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def _secret_fits(self, record: Registered, claimed: Claimed) -> bool:
+        """Compare digests in constant time, all of them: which one fits, or whether there are any, is not told by time."""
+        digest, now = hashlib.sha256(claimed.proof.encode()).digest(), self._world.clock()
+        fits = [hmac.compare_digest(digest, known) and (until is None or now < until) for known, until in record.secrets]
+        return any(fits)
 
     def _assertion_fits(self, record: Registered, claimed: Claimed) -> bool:
         """RFC 7523 3: signed by a registered key, for us, soon over, and never seen before."""
-        verified = record.keys.verify(claimed.proof)
+        fapi = record.client.fapi
+        verified = record.keys.verify(claimed.proof, FAPI_ALGORITHMS if fapi else ALGORITHMS)
         now = self._world.clock()
         if verified is None:
             return False
-        once = assertion.judge(*verified, client_id=claimed.client_id, audiences=self._audiences, now=now)
+        audiences = frozenset({self._world.issuer}) if fapi else self._audiences
+        once = assertion.judge(*verified, client_id=claimed.client_id, audiences=audiences, now=now, exact=fapi)
         return once is not None and self._world.store.used.first_time(once.key, once.until, now)
 
     def _refused(self, client_id: str, why: str) -> ClientRefusedError | TooManyFailuresError:
@@ -105,25 +152,25 @@ class Clients:
         return ClientRefusedError()
 
 
-def _registered(client: Client, most: int, nobody: ClientKeys) -> Registered:
-    secrets = [bytes.fromhex(digest) for digest in client.secret_digests]
-    padded = tuple(secrets + [_DECOY] * (most - len(secrets)))
-    keys = ClientKeys(client.jwks) if client.jwks is not None else nobody
-    addresses = client.redirect_uris if client.public else ()
-    loopback = frozenset(_portless(address) for address in addresses if _LOOPBACK.match(address))
-    return Registered(client, padded, keys, loopback)
+class Origins(Container[str]):
+    """The origins of browser apps as they are at each moment."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    def __contains__(self, origin: object) -> bool:
+        return origin in self._clients.origins()
+
+
+def _padded(client: Client) -> tuple[tuple[bytes, datetime | None], ...]:
+    """As many digests for every client."""
+    secrets = [(bytes.fromhex(digest), client.secret_ends.get(digest)) for digest in client.secret_digests]
+    return tuple(secrets + [(_DECOY, None)] * (MOST_SECRETS - len(secrets)))
 
 
 def _portless(address: str) -> str:
     found = _LOOPBACK.match(address)
     return address if found is None or found["port"] is None else address[: found.start("port")] + address[found.end("port") :]
-
-
-def _secret_fits(record: Registered, claimed: Claimed) -> bool:
-    """Compare digests in constant time, all of them: which one fits, or whether there are any, is not told by time."""
-    digest = hashlib.sha256(claimed.proof.encode()).digest()
-    fits = [hmac.compare_digest(digest, known) for known in record.secrets]
-    return any(fits)
 
 
 def _claimed(request: TokenRequest) -> Claimed | None:

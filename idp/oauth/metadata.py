@@ -7,15 +7,23 @@ from typing import Any
 from flask import Response
 
 from idp.flows.world import World
+from idp.oauth import request_object
+from idp.oauth.device import DeviceGrant
+from idp.oauth.exchange import ExchangeGrant
+from idp.oauth.introspect import SIGNED_BY
+from idp.oauth.token import GRANTS
 from idp.policies.proving import LEVELS
 from idp.policies.tokens import PEOPLE_SCOPES, SCOPE_OF_CLAIM
-from idp.vault.signing import ClientKeys, KeyRing
+from idp.vault import client_keys
+from idp.vault.signing import KeyRing
 
 __all__ = ["PATHS", "WELL_KNOWN", "answer_document", "answer_keys", "document"]
 
 # Where each endpoint is, by its name in the metadata.
 PATHS: Mapping[str, str] = {
     "authorization_endpoint": "/authorize",
+    "pushed_authorization_request_endpoint": "/par",
+    "device_authorization_endpoint": "/device_authorization",
     "token_endpoint": "/token",
     "introspection_endpoint": "/introspect",
     "revocation_endpoint": "/revoke",
@@ -51,7 +59,7 @@ def _clients() -> dict[str, Any]:
         "revocation_endpoint": ("none", *_METHODS),
         "introspection_endpoint": _METHODS,
     }
-    algorithms = list(ClientKeys.ALGORITHMS)
+    algorithms = list(client_keys.ALGORITHMS)
     told: dict[str, Any] = {f"{endpoint}_auth_methods_supported": list(names) for endpoint, names in methods.items()}
     return told | {f"{endpoint}_auth_signing_alg_values_supported": algorithms for endpoint in methods}
 
@@ -66,8 +74,12 @@ def _authorization(world: World) -> dict[str, Any]:
         "acr_values_supported": list(LEVELS),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "claims_parameter_supported": True,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_uri_parameter_supported": True,
+        "require_request_uri_registration": True,
+        "require_pushed_authorization_requests": False,
+        "request_object_signing_alg_values_supported": list(request_object.ALGORITHMS),
+        "display_values_supported": ["page", "touch"],
         "ui_locales_supported": list(world.languages),
     }
 
@@ -76,16 +88,17 @@ def _tokens(world: World) -> dict[str, Any]:
     """What may be asked for, and how what is issued is signed."""
     scopes = [scope for resource in world.resources.values() for scope in resource.scopes]
     return {
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "grant_types_supported": [one.GRANT_TYPE for one in (*GRANTS, DeviceGrant, ExchangeGrant)],
         "scopes_supported": [*PEOPLE_SCOPES, *scopes],
         "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+        "introspection_signing_alg_values_supported": [SIGNED_BY],
     }
 
 
 def _people() -> dict[str, Any]:
     """What is told of a person."""
     return {
-        "subject_types_supported": ["public"],
+        "subject_types_supported": ["public", "pairwise"],
         "claim_types_supported": ["normal"],
         "claims_supported": ["sub", "acr", "amr", "auth_time", "sid", "capacity", "organisation", *SCOPE_OF_CLAIM],
     }

@@ -1,7 +1,7 @@
 """How requests are read and answers written: forms parsed once and strictly, nothing twice, JSON never cached."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -125,7 +125,7 @@ def failure(error: OAuth2Error) -> Response:
     return answer(*error())
 
 
-def endpoint(view: Callable[[], Response], methods: tuple[str, ...], origins: frozenset[str]) -> Callable[[], Response]:
+def endpoint(view: Callable[[], Response], methods: tuple[str, ...], origins: Container[str]) -> Callable[[], Response]:
     """A view for machines: other methods refused, errors in JSON, browser apps of ``origins`` let in (CORS)."""
     allowed = ", ".join((*methods, "OPTIONS"))
 

@@ -291,7 +291,8 @@ def _refused_redirect(client: Client, address: str) -> Refusal | None:
 def _refused_request_uri(address: str) -> Refusal | None:
     if not address.startswith("https:"):
         return "a request object is fetched by https alone (RFC 9101 5.2)", "Use https."
-    return refused_called(address)
+    # A fragment is the digest of what lies there (OpenID Connect Core 6.2).
+    return refused_called(address.partition("#")[0])
 
 
 def _refused_frame(client: Client, address: str) -> Refusal | None:

@@ -14,9 +14,7 @@ from hashlib import sha256
 from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 from idp.model import KeyUse, SigningKey
 from idp.vault.jose import PrivateKey, PublicKey, b64, sign, unb64, verified
@@ -196,31 +194,6 @@ def _opened(jwk: Mapping[str, str]) -> PrivateKey:
 def at_hash(access_token: str) -> str:
     """The left half of the token's SHA-256 (OpenID Connect Core 3.1.3.6)."""
     return b64(sha256(access_token.encode()).digest()[:16]).decode()
-
-
-class ClientKeys:
-    """The public keys a client has registered, to verify what it signs (RFC 7523 3)."""
-
-    ALGORITHMS = ("ES256", "PS256", "RS256")
-
-    def __init__(self, jwks: Mapping[str, Any]) -> None:
-        self._keys = KeySet.import_key_set(dict(jwks))  # type: ignore[arg-type]
-
-    @classmethod
-    def nobody(cls) -> "ClientKeys":
-        """Keys that have signed nothing: for clients that do not exist."""
-        key = ECKey.generate_key("P-256", parameters={"kid": "none"}, private=True)
-        return cls({"keys": [key.as_dict(private=False)]})
-
-    def verify(self, assertion: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Header and claims of an assertion signed by one of the keys, or None."""
-        if len(assertion) > _LONGEST:
-            return None
-        try:
-            token = jwt.decode(assertion, self._keys, algorithms=list(self.ALGORITHMS))
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            return None
-        return token.header, token.claims
 
 
 def peek(token: str) -> dict[str, Any]:

@@ -9,17 +9,19 @@ from idp.web.house import House
 
 def add_to(blueprint: Blueprint, house: House) -> None:
     """Put the signed-in page into the blueprint."""
-    portals = [
-        (client.name, f"{client.initiate_login_uri}?{urlencode({'iss': house.world.issuer})}")
-        for client in house.world.clients.values()
-        if client.initiate_login_uri and not client.disabled
-    ]
+
+    def portals() -> list[tuple[str, str]]:
+        return [
+            (client.name, f"{client.initiate_login_uri}?{urlencode({'iss': house.world.issuer})}")
+            for client in house.world.clients.values()
+            if client.initiate_login_uri and not client.disabled
+        ]
 
     def home() -> Response:
         held = house.session()
         if held is None:
             return house.away("/sign-in")
         csrf = house.token(held[0].public_id)
-        return house.page("home.html", name=held[1].full_name, portals=portals, action="/logout/confirm", csrf=csrf)
+        return house.page("home.html", name=held[1].full_name, portals=portals(), action="/logout/confirm", csrf=csrf)
 
     blueprint.add_url_rule("/", "home", home, methods=["GET"])

@@ -15,7 +15,9 @@ _CODE_MAX = 64
 def add_to(blueprint: Blueprint, house: House, limited: Callable[[Callable[..., Response]], Callable[..., Response]]) -> None:
     """Put the views of an invitation into the blueprint; ``limited`` throttles the codes tried by source address."""
     schema = forms.Code()
-    portals = [client.initiate_login_uri for client in house.world.clients.values() if client.initiate_login_uri]
+
+    def portals() -> list[str]:
+        return [client.initiate_login_uri for client in house.world.clients.values() if client.initiate_login_uri]
 
     def page(status: int = 200, errors: tuple[str, ...] = (), code: str = "") -> Response:
         sign_in = request.values.get("sign_in", "")[:_CODE_MAX]
@@ -27,7 +29,7 @@ def add_to(blueprint: Blueprint, house: House, limited: Callable[[Callable[..., 
             values={"code": code[:_CODE_MAX]},
             hidden={"sign_in": sign_in} if sign_in else {},
             errors=errors,
-            targets=portals,
+            targets=portals(),
             sign_in_href=f"/sign-in/{quote(sign_in)}" if sign_in else "/sign-in",
         )
 

@@ -4,11 +4,12 @@ A portal's page stands at another origin. It may ask where its origin is that of
 client, and where the browser sends the session's cookie along, which it does between hosts of one site alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
+from idp.flows.known_clients import all_of
 from idp.flows.sign_in import used
 from idp.model import Account, Client, Session
 from idp.policies.sessions import ending
@@ -38,7 +39,7 @@ class Watching:
     def __init__(self, house: House) -> None:
         self.house = house
         self.world = house.world
-        self._origins = origins(house.world.clients.values()) - {origin_of(house.world.issuer)}
+        self._seen: tuple[Mapping[str, Client], frozenset[str]] = ({}, frozenset())
 
     def ask(self) -> Response:
         """GET /session: how long it lasts, in JSON. The question itself is no activity."""
@@ -76,7 +77,14 @@ class Watching:
 
     def _portal(self) -> bool:
         """Whether the page that asks is a portal's."""
-        return request.headers.get("Origin") in self._origins
+        return request.headers.get("Origin") in self._portals()
+
+    def _portals(self) -> frozenset[str]:
+        """The origins of portals, worked out anew when a client has changed."""
+        present = all_of(self.world.clients)
+        if self._seen[0] is not present:
+            self._seen = (present, origins(present.values()) - {origin_of(self.world.issuer)})
+        return self._seen[1]
 
     def _reached(self) -> bool:
         """Whether the browser says that the portal is of our site: only then has it sent the session's cookie along.
