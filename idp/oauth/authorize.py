@@ -14,7 +14,7 @@ from idp.flows import grant
 from idp.flows.grant import Asked
 from idp.flows.world import World
 from idp.model import Account, Ask, Proof, Session, SignIn
-from idp.oauth.checks import Asking, Refusal, examine
+from idp.oauth.checks import Asking, Refusal, Via, examine
 from idp.oauth.clients import Clients
 from idp.oauth.door import Finished, Pages, Pending, SignInDoor
 from idp.oauth.wire import body_of, parse
@@ -29,6 +29,7 @@ _WHY_REFUSED = {
     steps.Refusal.OTHER_PERSON: Refusal("login_required", "Another person is meant."),
 }
 _DENIED = Refusal("access_denied", "Access was not given.")
+_SPENT = Refusal("invalid_request_uri", "The request was used already, or waited too long.")
 _ASKS = steps.AskUsernameAndPassword | steps.AskPin
 # A redirect that carries the parameters of a POST in the address is followed only while they are short.
 _LONGEST_ADDRESS = 6000
@@ -55,7 +56,7 @@ class Authorization:
         if refusal is not None:
             return self._refuse(asking, refusal)
         held = self.door.session(request, asking.client.session_idle)
-        address = f"/authorize?{urlencode(asking.pairs)}"
+        address = f"/authorize?{urlencode(pairs)}"
         if request.method == "POST" and held is None and len(address) <= _LONGEST_ADDRESS:
             # Another site's POST comes without cookies (SameSite); the same request as a GET brings them.
             return _see_other(address)
@@ -66,7 +67,7 @@ class Authorization:
         found = self.door.finished(request, transaction)
         if found is None:
             return self.pages.error(400, "invalid_request", "This sign-in is over or belongs to another browser.")
-        asking = Asking(self.world, self.clients, self.keys, found.sign_in.ask.parameters)
+        asking = Asking(self.world, self.clients, self.keys, found.sign_in.ask.parameters, Via.RETURN)
         refusal = examine(asking)
         if refusal is not None:
             return self._refuse(asking, refusal)
@@ -77,6 +78,8 @@ class Authorization:
 
     def _decide(self, request: Request, asking: Asking, held: Held | None) -> Response:
         """Answer at once where the session suffices, or send the browser to sign in."""
+        if held is not None and self._is_other(asking, held[1]):
+            held = None
         now = self.world.clock()
         ask = self._ask(asking, held, now)
         step = self._next(asking, ask, held, now)
@@ -86,8 +89,7 @@ class Authorization:
             return self._refuse(asking, _unseen(step))
         if step == Refused(steps.Refusal.UNMET):
             return self._refuse(asking, _WHY_REFUSED[steps.Refusal.UNMET])
-        other = step == Refused(steps.Refusal.OTHER_PERSON) or "select_account" in asking.prompt
-        return self.door.begin(request, ask, None if other else held)
+        return self.door.begin(request, ask, None if "select_account" in asking.prompt else held)
 
     def _finish(self, request: Request, asking: Asking, found: Finished) -> Response:
         """Derive once more from what was proved: what was asked stands in the transaction, not in the address.
@@ -95,6 +97,8 @@ class Authorization:
         So does the capacity that was chosen: another window may have chosen another since, for the session that both share.
         """
         ask = found.sign_in.ask
+        if self._is_other(asking, found.account):
+            return self._refuse(asking, _WHY_REFUSED[steps.Refusal.OTHER_PERSON])
         step = entry.next_step(found.sign_in, found.account, self.world.policy, self.world.clock())
         if isinstance(step, Done):
             session = replace(found.session, capacity=found.sign_in.capacity)
@@ -115,11 +119,16 @@ class Authorization:
             acr=asking.acr,
             acr_essential=asking.acr_essential,
             fresh_since=fresh_since,
-            subject=asking.subject,
+            # Behind a pairwise name nobody is recognised before they are here (OpenID Connect Core 8.1).
+            subject=None if asking.client.sector else asking.subject,
             consent_given=not asking.client.consent and "consent" not in asking.prompt,
             login_hint=asking.login_hint,
             locale=asking.locale,
         )
+
+    def _is_other(self, asking: Asking, account: Account) -> bool:
+        """Whether the client means somebody else, by the name that it knows them by."""
+        return asking.subject is not None and asking.subject != self.world.subject(asking.client, account.id)
 
     def _consented(self, asking: Asking, held: Held | None) -> bool:
         """Whether whoever is signed in allowed not long ago what is asked. It says nothing of who signs in next."""
@@ -136,7 +145,9 @@ class Authorization:
         return entry.next_step(seen, account, self.world.policy, now)
 
     def _answer(self, asking: Asking, session: Session, account: Account, proofs: tuple[Proof, ...]) -> Response:
-        """The code (RFC 6749 4.1.2)."""
+        """The code (RFC 6749 4.1.2), of which a request that was pushed gives one (RFC 9126 4)."""
+        if asking.pushed is not None and not grant.spend(self.world, asking.pushed):
+            return self._refuse(asking, _SPENT)
         asked = Asked(
             client=asking.client,
             redirect_uri=asking.redirect_uri,
@@ -146,6 +157,7 @@ class Authorization:
             code_challenge=asking.values.get("code_challenge"),
             nonce=asking.values.get("nonce"),
             claims=asking.claims.single,
+            jkt=asking.values.get("dpop_jkt"),
         )
         return self._send(asking, {"code": grant.open_grant(self.world, asked, session, account, proofs)})
 

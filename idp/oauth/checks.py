@@ -1,22 +1,26 @@
 """The authorization request (RFC 6749 4.1.1, OpenID Connect Core 3.1.2.1): read as a table of checks, from the top.
 
 A check that fails gives the error its RFC names. Until the client and its redirect address are known to be good, the
-error is a page; afterwards it goes to the client.
+error is a page; afterwards it goes to the client. What is pushed (RFC 9126) walks the same table, and hears of every error.
 """
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 
+from idp.flows import grant
 from idp.flows.world import World
 from idp.model import Client
+from idp.oauth import request_object
 from idp.oauth.claims import ClaimsAsked, read
-from idp.oauth.clients import Clients
+from idp.oauth.clients import Clients, Registered
 from idp.policies import tokens
 from idp.vault.signing import KeyRing
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}", re.ASCII)
 _SCOPE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,8192}", re.ASCII)
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _AGE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 _LONGEST_STATE, _LONGEST_NONCE, _LONGEST_HINT, _MOST_RESOURCES = 4096, 1024, 256, 10
@@ -33,6 +37,14 @@ class Refusal:
     page: bool = False
 
 
+class Via(Enum):
+    """How a request comes: with a browser, pushed by its client, or with whoever comes back from signing in."""
+
+    BROWSER = auto()
+    PUSHED = auto()
+    RETURN = auto()
+
+
 @dataclass(slots=True)
 class Asking:
     """A request under examination: what it says, and what the checks have made of it so far."""
@@ -41,8 +53,11 @@ class Asking:
     clients: Clients
     keys: KeyRing
     pairs: Pairs
+    via: Via = Via.BROWSER
+    signed: bool = False
     values: dict[str, str] = field(default_factory=dict)
     named: tuple[str, ...] = ()
+    registered: Registered | None = None
     client: Client = field(default_factory=lambda: Client("", ""))
     redirect_uri: str = ""
     response_mode: str = "query"
@@ -59,6 +74,11 @@ class Asking:
     def state(self) -> str | None:
         """Echoed letter by letter."""
         return self.values.get("state")
+
+    @property
+    def pushed(self) -> str | None:
+        """The name under which the request was pushed, if it was."""
+        return self.values.get("request_uri")
 
     @property
     def login_hint(self) -> str:
@@ -96,20 +116,69 @@ def _client(asking: Asking) -> Refusal | None:
     found = asking.clients.find(asking.values.get("client_id"))
     if found is None:
         return Refusal("invalid_client", "The application is not known here.", page=True)
-    asking.client = found.client
+    asking.registered, asking.client = found, found.client
     return None
+
+
+def _whole(asking: Asking) -> Refusal | None:
+    """What was pushed, or signed, is the whole request: of what stands beside it only the client counts (RFC 9101 6.3)."""
+    if asking.via is Via.RETURN:
+        return None
+    refusal = _pushed(asking) if (asking.pushed or "").startswith(grant.PUSHED) else _signed(asking)
+    if refusal is None and asking.client.require_signed_request and not asking.signed:
+        refusal = Refusal("invalid_request", "The client must sign its requests.")
+    if refusal is None or "redirect_uri" not in asking.values:
+        return refusal and replace(refusal, page=True)
+    beside = (check(asking) for check in (_redirect_uri, _state, _response_mode))
+    return next((found for found in beside if found is not None), refusal)
+
+
+def _pushed(asking: Asking) -> Refusal | None:
+    """RFC 9126 4: it is known, it is the client's own, and all of it is judged again."""
+    if asking.via is Via.PUSHED or "request" in asking.values:
+        return Refusal("invalid_request", "The parameter request_uri cannot be used here.")
+    found = grant.pushed(asking.world, asking.values["request_uri"])
+    if found is None or found.client_id != asking.client.id:
+        return Refusal("invalid_request_uri", "The request is not known here, or no longer.")
+    asking.signed = found.signed
+    return _instead(asking, (*found.pairs, ("request_uri", asking.values["request_uri"])))
+
+
+def _signed(asking: Asking) -> Refusal | None:
+    """RFC 9101 6 and OpenID Connect Core 6: by value, or at an address that the client registered."""
+    token, address = asking.values.get("request"), asking.values.get("request_uri")
+    if address is not None and (token is not None or asking.via is Via.PUSHED):
+        return Refusal("invalid_request", "The parameter request_uri cannot be used here.")
+    if asking.client.require_par and asking.via is Via.BROWSER:
+        return Refusal("invalid_request", "The client must push its requests.")
+    if address is not None:
+        token = request_object.fetch(asking.world, asking.client, address)
+        if token is None:
+            return Refusal("invalid_request_uri", "There is no request object at an address registered for it.")
+    if token is None or asking.registered is None:
+        return None
+    pairs = request_object.read(token, asking.registered, asking.world.issuer, asking.world.clock())
+    if pairs is None:
+        return Refusal("invalid_request_object", "The request object is not one of this client's that is good here and now.")
+    asking.signed = True
+    return _instead(asking, pairs)
+
+
+def _instead(asking: Asking, pairs: Pairs) -> Refusal | None:
+    asking.pairs = pairs
+    return _single(asking)
 
 
 def _redirect_uri(asking: Asking) -> Refusal | None:
     """Letter by letter as registered (RFC 9700 2.1); plain OAuth may leave out the only one (RFC 6749 3.1.2.3)."""
     given, registered = asking.values.get("redirect_uri"), asking.client.redirect_uris
     if given is None:
-        if len(registered) != 1 or "openid" in asking.values.get("scope", "").split(" "):
+        needed = asking.client.fapi or "openid" in asking.values.get("scope", "").split(" ")
+        if len(registered) != 1 or needed:
             return Refusal("invalid_request", "The address to return to is missing.", page=True)
         asking.redirect_uri = registered[0]
         return None
-    found = asking.clients.find(asking.client.id)
-    if found is None or not found.redirects_to(given):
+    if asking.registered is None or not asking.registered.redirects_to(given):
         return Refusal("invalid_redirect_uri", "The address to return to is not registered.", page=True)
     asking.redirect_uri = given
     return None
@@ -133,9 +202,8 @@ def _state(asking: Asking) -> Refusal | None:
 
 def _unsupported(asking: Asking) -> Refusal | None:
     """Never ignored: what such a parameter says could contradict the rest (OpenID Connect Core 3.1.2.6)."""
-    for name in ("request", "request_uri", "registration"):
-        if name in asking.values:
-            return Refusal(f"{name}_not_supported", f"The parameter {name} is not supported.")
+    if "registration" in asking.values:
+        return Refusal("registration_not_supported", "The parameter registration is not supported.")
     return None
 
 
@@ -154,13 +222,21 @@ def _challenge(asking: Asking) -> Refusal | None:
     """PKCE, S256 only (RFC 7636 4.4.1, RFC 9700 2.1.1)."""
     challenge, method = asking.values.get("code_challenge"), asking.values.get("code_challenge_method")
     if challenge is None:
-        if method is not None or asking.client.public or asking.client.require_pkce:
+        client = asking.client
+        if method is not None or client.public or client.require_pkce or client.fapi:
             return Refusal("invalid_request", "The parameter code_challenge is missing.")
         return None
     if method != "S256":
         return Refusal("invalid_request", "Only the code challenge method S256 is supported.")
     if _CHALLENGE.fullmatch(challenge) is None:
         return Refusal("invalid_request", "The code challenge is malformed.")
+    return None
+
+
+def _key(asking: Asking) -> Refusal | None:
+    """The key to which the code is bound is named by its thumbprint (RFC 9449 10)."""
+    if _THUMBPRINT.fullmatch(asking.values.get("dpop_jkt", "x" * 43)) is None:
+        return Refusal("invalid_request", "The parameter dpop_jkt is not a thumbprint of a key.")
     return None
 
 
@@ -210,7 +286,9 @@ def _claims(asking: Asking) -> Refusal | None:
     asking.claims = claims
     asked = claims.acr or tuple(asking.values.get("acr_values", "").split())
     named = [asking.world.resources[name] for name in asking.resources]
-    asking.acr, asking.acr_essential = tokens.levels(asked, claims.acr_essential, named)
+    # A backend that wants a level takes no less (RFC 9470 5): a weaker token would only be refused again.
+    essential = claims.acr_essential or (bool(named) and not claims.acr)
+    asking.acr, asking.acr_essential = tokens.levels(asked, essential, named)
     return None
 
 
@@ -233,6 +311,7 @@ TABLE: Iterable[Callable[[Asking], Refusal | None]] = (
     # Told by a page: where to send an answer is not settled.
     _single,
     _client,
+    _whole,
     _redirect_uri,
     _state,
     _response_mode,
@@ -240,6 +319,7 @@ TABLE: Iterable[Callable[[Asking], Refusal | None]] = (
     _unsupported,
     _response_type,
     _challenge,
+    _key,
     _prompt,
     _scope,
     _max_age,

@@ -48,6 +48,8 @@ VERIFIER = "a-verifier-of-more-than-forty-three-characters-0123456789"
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 CALLBACK = "https://portal.example/cb?keep=1"
 SCOPE = "openid profile email offline_access billing:read billing:itemised service:read"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ASSERTING = ECKey.generate_key("P-256", parameters={"kid": "robot-1"}, private=True)
 
 MARIA = Account(
@@ -94,6 +96,31 @@ CLIENTS = (
         secret_digests=(),
         redirect_uris=("com.telco.app:/cb", "http://127.0.0.1/cb", "http://[::1]:1234/cb", "https://spa.example/cb"),
     ),
+    # Signs its requests, or may; lets its people be known by names of its own.
+    replace(
+        _PORTAL,
+        id="signer",
+        auth_method="private_key_jwt",
+        secret_digests=(),
+        jwks={"keys": [ASSERTING.as_dict(private=False)]},
+        request_uris=("https://signer.example/request.jwt", "http://127.0.0.1/request.jwt"),
+    ),
+    replace(_PORTAL, id="pushes", require_par=True),
+    # Has no bearer's tokens; and the same as FAPI 2.0 wants it.
+    replace(_PORTAL, id="keyed", dpop=True, grant_types=(*_PORTAL.grant_types, "client_credentials")),
+    Client(
+        id="bank",
+        name="Bank",
+        grant_types=("client_credentials",),
+        auth_method="private_key_jwt",
+        jwks={"keys": [ASSERTING.as_dict(private=False)]},
+        scope=("service:read",),
+        resources=(SERVICE,),
+        require_par=True,
+        dpop=True,
+        fapi=True,
+    ),
+    replace(_PORTAL, id="pairwise", sector="partner.example"),
     Client(
         id="robot",
         name="Robot",
@@ -103,23 +130,36 @@ CLIENTS = (
         scope=("service:read",),
         resources=(SERVICE,),
     ),
+    replace(
+        _PORTAL,
+        id="settop",
+        name="Set-top box",
+        grant_types=(DEVICE_CODE, "refresh_token"),
+        redirect_uris=(),
+        auth_method="none",
+        secret_digests=(),
+    ),
+    replace(_PORTAL, id="television", grant_types=(DEVICE_CODE,), redirect_uris=(), consent=True),
+    replace(_PORTAL, id="elsewhere", sector="elsewhere.example"),
     Client(
         id="billing",
         name="Billing",
-        grant_types=("client_credentials",),
+        grant_types=("client_credentials", TOKEN_EXCHANGE),
         secret_digests=(digest(SECRET),),
         scope=("service:read",),
         resources=(SERVICE,),
         introspects=(BILLING,),
+        exchanges={SERVICE: ("service:read",)},
     ),
     Client(
         id="service",
         name="Service",
-        grant_types=("client_credentials",),
+        grant_types=("client_credentials", TOKEN_EXCHANGE),
         secret_digests=(digest(SECRET),),
         scope=("billing:read", "service:read"),
         resources=(BILLING, SERVICE),
         introspects=(SERVICE,),
+        exchanges={BILLING: ("billing:read", "billing:itemised")},
     ),
 )
 RESOURCES = (
@@ -309,8 +349,10 @@ class Provider:
     def token(self, client: str | None = "portal", **form: Any) -> TestResponse:
         return self.post("/token", client, **form)
 
-    def post(self, path: str, client: str | None = "portal", **form: Any) -> TestResponse:
-        headers = {} if client is None else basic(client, SECRET)
+    def post(
+        self, path: str, client: str | None = "portal", headers: Mapping[str, str] | None = None, **form: Any
+    ) -> TestResponse:
+        headers = ({} if client is None else basic(client, SECRET)) | dict(headers or {})
         data = {name: value for name, value in form.items() if value is not None}
         return self.http.post(path, data=data, headers=headers)
 
