@@ -30,7 +30,7 @@ class _Living(MultiProcessCollector):
 
 
 class _Kept(Collector):
-    """What stands in the database: when upkeep last came to an end, and the letters. Silent while it can't be asked."""
+    """What stands in the database: when upkeep last came to an end, the letters and the signals. Silent while it can't be asked."""
 
     def __init__(self, opened: Callable[[], Store]) -> None:
         self._opened = opened
@@ -44,7 +44,7 @@ class _Kept(Collector):
         store = self._opened()
         try:
             with store.read() as tx:
-                last, letters = tx.turns.of(TASK), tx.outbox.depth()
+                last, letters, signals = tx.turns.of(TASK), tx.outbox.depth(), tx.signals.depth()
         except StoreDown:
             return
         finally:
@@ -57,6 +57,12 @@ class _Kept(Collector):
         for state, count in letters.items():
             waiting.add_metric([state], count)
         yield waiting
+        telling = GaugeMetricFamily(
+            "idp_signals", "Signals to relying parties by state: waiting to be sent, held, or given up", labels=["state"]
+        )
+        for state, count in signals.items():
+            telling.add_metric([state], count)
+        yield telling
 
 
 def gathered(path: Path, opened: Callable[[], Store]) -> CollectorRegistry:

@@ -62,6 +62,7 @@ def examine(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
         "mail": lambda: _mail(settings),
         "customers": lambda: _customers(settings, store),
         "letters": lambda: _letters(store),
+        "signals": lambda: _signals(store),
         "hashing": lambda: _hashing(settings),
     }
     findings = [finding for part, look in parts.items() for finding in _guarded(part, look)]
@@ -232,6 +233,15 @@ def _letters(store: Store) -> Iterator[Finding]:
     grade = Grade.WARN if dead or waiting > _MANY_WAITING else Grade.OK
     remedy = "" if grade is Grade.OK else "See that `idp worker` runs, and its log for why letters were refused."
     yield Finding("letters", grade, f"{waiting} waiting, {dead} given up", remedy)
+
+
+def _signals(store: Store) -> Iterator[Finding]:
+    with store.read() as tx:
+        depth = tx.signals.depth()
+    waiting, dead = depth["waiting"], depth["dead"]
+    grade = Grade.WARN if dead or waiting > _MANY_WAITING else Grade.OK
+    remedy = "" if grade is Grade.OK else "See that `idp worker` runs, and its log for what relying parties answered."
+    yield Finding("signals", grade, f"{waiting} waiting, {depth['held']} held for their receivers, {dead} given up", remedy)
 
 
 def _hashing(settings: Settings) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""``idp worker``: carries letters out and does what time has brought about, until SIGTERM. Any number may run at once."""
+"""``idp worker``: carries letters and signals out and does what time has brought about, until SIGTERM. Any number may run."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ import structlog
 
 from idp.app import logs
 from idp.app.composition import make_world, put_in_force
-from idp.cli import rounds
+from idp.cli import rounds, signalling
 from idp.flows.deliver import Carrier, Fate, PostOffice, deliver
 from idp.flows.world import World
 from idp.language import Words
@@ -28,7 +28,7 @@ TROUBLE_SECONDS: Final = 5.0
 @click.command()
 @click.option("--once", is_flag=True, help="Deliver what is due, do a whole round of upkeep, and stop.")
 def worker(once: bool) -> None:
-    """Deliver letters from the outbox, and do what time has brought about, until SIGTERM."""
+    """Deliver letters and signals, and do what time has brought about, until SIGTERM."""
     settings = from_environment()
     logs.configure(settings.log.level, settings.log.format)
     world = make_world(settings)
@@ -40,7 +40,8 @@ def worker(once: bool) -> None:
             if once:
                 _work_once(world, office, stop)
             else:
-                _work(world, office, settings.upkeep.every, stop)
+                with signalling.carrying(world, stop):
+                    _work(world, office, settings.upkeep.every, stop)
     finally:
         office.close()
         world.store.close()
@@ -72,11 +73,12 @@ def smtp(settings: Settings, timeout: float = 20.0) -> Smtp:
 
 
 def _work_once(world: World, office: PostOffice, stop: threading.Event) -> None:
-    """The letters that wait, everything else one time, and the letters that it wrote."""
+    """The letters and signals that wait, everything else one time, and what it wrote."""
     _empty(world, office, stop)
     for _ in _pieces(rounds.once(put_in_force(world)), stop):
         _deliver(world, office, stop)
     _empty(world, office, stop)
+    signalling.empty(world, stop)
 
 
 def _empty(world: World, office: PostOffice, stop: threading.Event) -> None:
