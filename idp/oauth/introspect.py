@@ -1,17 +1,24 @@
-"""Introspection (RFC 7662) and revocation (RFC 7009), Authlib's endpoints over one use case each."""
+"""Introspection (RFC 7662) and revocation (RFC 7009), Authlib's endpoints over one use case each.
+
+What introspection tells can be had signed (RFC 9701), by whoever has to show later what a token was worth.
+"""
 
 from typing import Any
 
 from authlib.oauth2.rfc6749 import TokenEndpoint
-from flask import Response
+from flask import Response, request
+from werkzeug.http import parse_accept_header
 
 from idp.flows import grant
 from idp.model import Client
 from idp.oauth.errors import ClientRefusedError, Header, InvalidError
 from idp.oauth.token import Server
-from idp.oauth.wire import JSON, TokenRequest, token_request
+from idp.oauth.wire import JSON, token_request
 
+SIGNED_BY = "ES256"
 _INACTIVE = {"active": False}
+_TYPE = "token-introspection+jwt"
+_JWT = [("Content-Type", f"application/{_TYPE}"), *JSON[1:]]
 
 
 class _OneToken(TokenEndpoint):
@@ -25,11 +32,15 @@ class _OneToken(TokenEndpoint):
         token = request.values.get("token")
         if token is None:
             raise InvalidError("The parameter token is missing.")
-        return 200, self.about(client, token), JSON
+        return self.told(client, self.about(client, token))
 
-    def about(self, client: Client, token: str) -> Any:
+    def about(self, client: Client, token: str) -> dict[str, Any]:
         """The answer's body."""
         raise NotImplementedError
+
+    def told(self, client: Client, body: dict[str, Any]) -> tuple[int, Any, list[Header]]:  # noqa: ARG002 - for those that sign
+        """The whole answer."""
+        return 200, body, JSON
 
 
 class Introspection(_OneToken):
@@ -42,6 +53,17 @@ class Introspection(_OneToken):
         if client.public:
             raise ClientRefusedError
         return grant.introspect(self.server.world, self.server.keys, client, token) or _INACTIVE
+
+    def told(self, client: Client, body: dict[str, Any]) -> tuple[int, Any, list[Header]]:
+        """Signed for the client that asks, where it asks for that (RFC 9701 4 and 5)."""
+        accepted = parse_accept_header(request.headers.get("Accept"))
+        if not any(kind.lower() == f"application/{_TYPE}" and quality > 0 for kind, quality in accepted):
+            return super().told(client, body)
+        world = self.server.world
+        issued = int(world.clock().timestamp())
+        # Nothing outside says "sub" or "exp": this is no access token, and must not be taken for one (RFC 9701 8.1).
+        claims = {"iss": world.issuer, "aud": client.id, "iat": issued, "token_introspection": body}
+        return 200, self.server.keys.sign(SIGNED_BY, _TYPE, claims), _JWT
 
 
 class Revocation(_OneToken):
@@ -57,6 +79,5 @@ class Revocation(_OneToken):
 
 def answer_one(server: Server, name: str) -> Response:
     """``POST /introspect`` and ``POST /revoke``."""
-    request: TokenRequest = token_request()
-    response: Response = server.create_endpoint_response(name, request)  # type: ignore[no-untyped-call]
+    response: Response = server.create_endpoint_response(name, token_request())  # type: ignore[no-untyped-call]
     return response
