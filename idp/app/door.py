@@ -1,6 +1,6 @@
 """Where the two doors meet: what the protocol endpoints need of the pages, by redirect with an opaque identifier."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -85,8 +85,15 @@ class FrontPages:
         held = self.house.session()
         return self.house.genuine(held[0].public_id if held else "")
 
-    def signed_out(self, request: Request, client: Client | None, locale: str | None) -> Response:  # noqa: ARG002
-        """The end of a session."""
+    def signed_out(
+        self,
+        request: Request,  # noqa: ARG002
+        client: Client | None,
+        locale: str | None,
+        frames: Sequence[str] = (),
+        onward: str | None = None,
+    ) -> Response:
+        """The end of a session; clients that the browser went to are told in ``frames`` before it goes ``onward``."""
         home = client.initiate_login_uri if client else None
         back = self.house.brand.home or None
         return self.house.page(
@@ -94,7 +101,9 @@ class FrontPages:
             locale=locale,
             here="",
             client_name=client.name if client else "",
-            back_href=back,
-            sign_in_href=home,
+            back_href=onward or back,
+            sign_in_href=None if onward else home,
             watch=None,
+            frames=frames,
+            onward=onward,
         )

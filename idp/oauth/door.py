@@ -1,6 +1,6 @@
 """What this door needs of the rest of the house: someone who signs people in, and pages to show them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -74,6 +74,16 @@ class Pages(Protocol):
         """Whether the posted form is the one shown to this browser (its CSRF token fits)."""
         ...
 
-    def signed_out(self, request: Request, client: Client | None, locale: str | None) -> Response:
-        """The end of a session, with the way back to the client if one asked."""
+    def signed_out(
+        self,
+        request: Request,
+        client: Client | None,
+        locale: str | None,
+        frames: Sequence[str] = (),
+        onward: str | None = None,
+    ) -> Response:
+        """The end of a session, with the way back to the client if one asked.
+
+        It opens the addresses in ``frames``, unseen, and leads ``onward`` when they have answered.
+        """
         ...

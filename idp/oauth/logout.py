@@ -1,6 +1,10 @@
-"""Signing out at a client's wish (OpenID Connect RP-Initiated Logout 1.0): at once where it proves whom it means."""
+"""Signing out at a client's wish (OpenID Connect RP-Initiated Logout 1.0): at once where it proves whom it means.
 
-from collections.abc import Mapping
+Other clients that the browser went to are told through it where they ask for that (Front-Channel Logout 1.0): the page at the
+end opens their addresses, unseen, and leads on when they have answered.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
@@ -23,7 +27,10 @@ _CARRIED = ("client_id", "post_logout_redirect_uri", "state", "ui_locales")
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """A request understood: who asks, where to go afterwards, and the sign-in it proves to mean, if it does."""
+    """A request understood: who asks, where to go afterwards, and the sign-in it proves to mean, if it does.
+
+    An expired hint proves it too (2): what it names may be long over, and to sign out is all that it does.
+    """
 
     values: Mapping[str, str]
     client: Client | None
@@ -31,9 +38,18 @@ class _Wish:
     hint: Mapping[str, object] | None
     locale: str | None
 
-    def means(self, session: Session) -> bool:
-        """Whether the hint is of this very session."""
-        return self.hint is not None and self.hint.get("sid") == session.public_id and self.hint["sub"] == session.account_id
+    def means(self, session: Session, world: World) -> bool:
+        """Whether the hint is of this very session, in the name under which its client knows the person."""
+        if self.hint is None or self.client is None or self.hint.get("sid") != session.public_id:
+            return False
+        return self.hint["sub"] == world.subject(self.client, session.account_id)
+
+    def onward(self) -> str | None:
+        """Where to go afterwards: the registered address with the state just as it came."""
+        state = self.values.get("state")
+        if self.address is None or state is None:
+            return self.address
+        return joined(self.address, {"state": state})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +74,7 @@ class Logout:
             return _see_other(address)
         if held is None:
             return self._after(request, wish if wish.hint is not None else None, wish.locale)
-        if wish.means(held[0]):
+        if wish.means(held[0], self.world):
             return self._end(request, held, wish)
         # No proof: the person is asked, and nothing of a hint that contradicts is believed.
         contradicts = "id_token_hint" in wish.values
@@ -102,17 +118,21 @@ class Logout:
         return _Wish(values, client, address, hint if client is not None else None, locale)
 
     def _end(self, request: Request, held: tuple[Session, Account], wish: _Wish) -> Response:
-        grant.end_session(self.world, held[0])
-        return self.door.forget(self._after(request, wish, wish.locale))
+        told = {"iss": self.world.issuer, "sid": held[0].public_id}
+        gone_to = grant.end_session(self.world, held[0])
+        frames = [joined(client.frontchannel_logout_uri, told) for client in gone_to if client.frontchannel_logout_uri]
+        return self.door.forget(self._after(request, wish, wish.locale, frames))
 
-    def _after(self, request: Request, wish: _Wish | None, locale: str | None) -> Response:
-        if wish is None or wish.address is None:
-            return self.pages.signed_out(request, wish.client if wish else None, locale)
-        state = wish.values.get("state")
-        if state is None:
-            return _see_other(wish.address)
-        joint = "&" if "?" in wish.address else "?"
-        return _see_other(wish.address + joint + urlencode({"state": state}, quote_via=quote))
+    def _after(self, request: Request, wish: _Wish | None, locale: str | None, frames: Sequence[str] = ()) -> Response:
+        onward = None if wish is None else wish.onward()
+        if onward is None or frames:
+            return self.pages.signed_out(request, wish.client if wish else None, locale, frames, onward)
+        return _see_other(onward)
+
+
+def joined(address: str, parameters: Mapping[str, str]) -> str:
+    """An address with parameters after those it has."""
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(parameters, quote_via=quote)}"
 
 
 def _see_other(address: str) -> Response:

@@ -113,11 +113,19 @@ class House:
         )
 
     def page(
-        self, template: str, code: int = 200, *, locale: str | None = None, targets: Iterable[str] = (), **context: Any
+        self,
+        template: str,
+        code: int = 200,
+        *,
+        locale: str | None = None,
+        targets: Iterable[str] = (),
+        frames: Sequence[str] = (),
+        **context: Any,
     ) -> Response:
         """A page, in the language of this answer, with what every page has.
 
         ``targets`` are addresses to which its form leads in the end: browsers hold redirects against form-action too.
+        ``frames`` are addresses of others that it opens within itself.
         """
         spoken = self.locale(locale)
         context.setdefault("here", self.here())
@@ -126,9 +134,10 @@ class House:
         context.setdefault("watch", self._watch(spoken))
         family, version = agent_of(request.headers.get("User-Agent", ""))
         untested = version < self.tested.get(family, 1 << 20) if self.tested else False
-        body = self.pages.render(template, spoken, browser_untested=untested, request_id=self.request_id(request), **context)
+        context |= {"browser_untested": untested, "request_id": self.request_id(request), "frames": frames}
+        body = self.pages.render(template, spoken, **context)
         response = Response(body, code, headers=_HEADERS, content_type="text/html; charset=utf-8")
-        response.headers["Content-Security-Policy"] = _CSP.format(targets=" ".join(("'self'", *_origins(targets))))
+        response.headers["Content-Security-Policy"] = _policy(targets, frames)
         if self.cookies.secure:
             response.headers["Strict-Transport-Security"] = "max-age=63072000"
         return self._dress(response, spoken)
@@ -201,6 +210,13 @@ def left(end: Ending, now: datetime) -> dict[str, Any]:
     """The whole seconds that are left of a session, and until its person is warned."""
     seconds = [max(0, int((moment - now).total_seconds())) for moment in (end.at, end.warned_from)]
     return {"ends_in": seconds[0], "warn_in": seconds[1], "absolute": end.absolute}
+
+
+def _policy(targets: Iterable[str], frames: Iterable[str]) -> str:
+    """A page's content security policy: its forms lead to ``targets``, and it holds ``frames``, if any."""
+    framed = " ".join(dict.fromkeys(_origins(frames)))
+    policy = _CSP.format(targets=" ".join(("'self'", *_origins(targets))))
+    return f"{policy}; frame-src {framed}" if framed else policy
 
 
 def _origins(targets: Iterable[str]) -> Iterable[str]:

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -279,8 +279,16 @@ class Pages:
     def confirmed(self, request: Request) -> bool:
         return request.form.get("csrf") == "good"
 
-    def signed_out(self, request: Request, client: Client | None, locale: str | None) -> Response:  # noqa: ARG002
-        return Response(json.dumps({"page": "signed_out", "client": client and client.id, "locale": locale}))
+    def signed_out(
+        self,
+        request: Request,  # noqa: ARG002
+        client: Client | None,
+        locale: str | None,
+        frames: Sequence[str] = (),
+        onward: str | None = None,
+    ) -> Response:
+        told = {"frames": list(frames), "onward": onward} if frames else {}
+        return Response(json.dumps({"page": "signed_out", "client": client and client.id, "locale": locale, **told}))
 
 
 class Provider:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from idp.flows import announcing
 from idp.flows.closing import close_one
 from idp.flows.grant.facts import record
 from idp.flows.grant.worth import family
@@ -40,12 +41,14 @@ def _deny(world: World, client: Client, claims: Mapping[str, Any], now: datetime
         world.record(tx, now, "token.revoked", "done", account=account, actor="client", client=client.id)
 
 
-def end_session(world: World, session: Session, *, actor: str = "person") -> None:
-    """Sign a browser out, and end the grants that end with it."""
+def end_session(world: World, session: Session, *, actor: str = "person") -> list[Client]:
+    """Sign a browser out, and end the grants that end with it; returns the clients that it went to."""
     now = world.clock()
     with world.store.begin() as tx:
+        gone_to = announcing.taking_part(world, tx, now, session.account_id, session.public_id)
         close_one(world, tx, now, session, actor=actor)
     world.store.sessions.end(session.id)
+    return gone_to
 
 
 def turned_away(world: World, client_id: str, why: str) -> None:
