@@ -15,6 +15,7 @@ from idp.model import Client
 from idp.oauth import request_object
 from idp.oauth.claims import ClaimsAsked, read
 from idp.oauth.clients import Clients, Registered
+from idp.oauth.request_object import Pairs
 from idp.policies import tokens
 from idp.vault.signing import KeyRing
 
@@ -24,8 +25,6 @@ _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _AGE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 _LONGEST_STATE, _LONGEST_NONCE, _LONGEST_HINT, _MOST_RESOURCES = 4096, 1024, 256, 10
-
-Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from flask import Response
 
 from idp.flows import grant
 from idp.flows.grant import Pushed
-from idp.oauth.checks import Asking, Pairs, Via, examine
+from idp.oauth.checks import Asking, Via, examine
 from idp.oauth.errors import EndpointError, ProofRefusedError
+from idp.oauth.request_object import Pairs
 from idp.oauth.token import Server
 from idp.oauth.wire import JSON, answer, token_request
 

@@ -10,15 +10,17 @@ from typing import Any
 from idp.flows.world import World
 from idp.model import Client
 from idp.oauth.clients import Registered
+from idp.policies.client_keys import FAPI_ALGORITHMS
 from idp.post import Unreachable
+from idp.vault.client_keys import ALGORITHMS
+
+__all__ = ["ALGORITHMS", "Pairs", "fetch", "read"]
 
 Pairs = tuple[tuple[str, str], ...]
 
-ALGORITHMS = ("ES256", "PS256", "RS256")
-_FAPI_ALGORITHMS = ("ES256", "PS256")
 _TYPES = (None, "JWT", "jwt", "oauth-authz-req+jwt")
 _ACCEPT = "application/oauth-authz-req+jwt, application/jwt"
-LONGEST, _LEEWAY = timedelta(minutes=60), timedelta(seconds=60)
+_LONGEST, _LEEWAY = timedelta(minutes=60), timedelta(seconds=60)
 # What a JWT says of itself, and no parameter of the request.
 _OF_THE_JWT = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
 _NESTED = frozenset({"request", "request_uri"})
@@ -43,8 +45,8 @@ def fetch(world: World, client: Client, address: str) -> str | None:
 
 def read(token: str, registered: Registered, issuer: str, now: datetime) -> Pairs | None:
     """The parameters in an object that one of the client's keys has signed, for us, and that is good at ``now``."""
-    verified = registered.keys.verify(token)
     client = registered.client
+    verified = registered.keys.verify(token, FAPI_ALGORITHMS if client.fapi else ALGORITHMS)
     if verified is None or not _genuine(*verified, client, issuer) or not _in_time(verified[1], client, now):
         return None
     return _parameters(verified[1])
@@ -54,7 +56,6 @@ def _genuine(header: Mapping[str, Any], claims: Mapping[str, Any], client: Clien
     """Whether it is a request object at all, of this client, for us alone (RFC 9101 4 and 10.8)."""
     return (
         header.get("typ") in _TYPES
-        and header.get("alg") in (_FAPI_ALGORITHMS if client.fapi else ALGORITHMS)
         and claims.get("iss") == claims.get("client_id") == client.id
         and claims.get("aud") in (issuer, [issuer])
         # With its own name as the subject it would be an assertion (RFC 7523), which proves who a client is.
@@ -66,13 +67,13 @@ def _genuine(header: Mapping[str, Any], claims: Mapping[str, Any], client: Clien
 def _in_time(claims: Mapping[str, Any], client: Client, now: datetime) -> bool:
     """Whether it ends, within the hour, and has begun (FAPI 2.0 Message Signing 5.3.1: within the last hour, and says so)."""
     expires, begins = _moment(claims.get("exp")), _moment(claims.get("nbf"))
-    if expires is None or not now - _LEEWAY < expires <= now + LONGEST + _LEEWAY:
+    if expires is None or not now - _LEEWAY < expires <= now + _LONGEST + _LEEWAY:
         return False
     if any(_moment(claims[name]) is None for name in ("nbf", "iat") if name in claims):
         return False
     if begins is None:
         return not client.fapi
-    return now - LONGEST - _LEEWAY < begins <= now + _LEEWAY and expires <= begins + LONGEST
+    return now - _LONGEST - _LEEWAY < begins <= now + _LEEWAY and expires <= begins + _LONGEST
 
 
 def _moment(value: object) -> datetime | None:
