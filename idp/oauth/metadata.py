@@ -12,6 +12,7 @@ from idp.oauth.device import DeviceGrant
 from idp.oauth.exchange import ExchangeGrant
 from idp.oauth.introspect import SIGNED_BY
 from idp.oauth.token import GRANTS
+from idp.policies import dpop
 from idp.policies.proving import LEVELS
 from idp.policies.tokens import PEOPLE_SCOPES, SCOPE_OF_CLAIM
 from idp.vault import client_keys
@@ -92,6 +93,7 @@ def _tokens(world: World) -> dict[str, Any]:
         "scopes_supported": [*PEOPLE_SCOPES, *scopes],
         "id_token_signing_alg_values_supported": ["RS256", "ES256"],
         "introspection_signing_alg_values_supported": [SIGNED_BY],
+        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
     }
 
 
