@@ -236,6 +236,7 @@ FORMS = {
     "/invitation",
     "/logout/confirm",
     "/not-me",
+    *("/device", "/device/<transaction>"),
     "/password-strength",
     *(f"/recover/{what}" for what in ("<lost>", "pin", "cancel")),
     *(f"/profile/{what}" for what in ("password", "pin", "question", "email", "mobile", "remove-mobile")),
@@ -250,7 +251,7 @@ FORMS = {
     *(f"/register{what}" for what in ("", "/confirm", "/cancel")),
 }
 # Where a POST without proof of its origin may go: machines prove themselves otherwise, and these only pass a request on.
-MACHINES = {"/token", "/introspect", "/revoke", "/userinfo"}
+MACHINES = {"/token", "/par", "/device_authorization", "/introspect", "/revoke", "/userinfo"}
 # Answers every method, to say in JSON that it knows one only.
 DOCUMENTS = {"/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"}
 PASSES_ON = {"/authorize", "/logout"}

@@ -55,8 +55,8 @@ def begin_device(world: World, asked: DeviceAsked) -> DeviceCodes:
     world.store.slips.put(Slip(key, _written(waiting), until + lifetime), now)
     world.store.slips.put(Slip(_user_key(world, code), key, until), now)
     with world.store.begin() as tx:
-        facts = {"client": asked.client.id, "scope": " ".join(asked.scope)}
-        world.record(tx, now, "device.asked", "done", actor="client", **facts)
+        scope = " ".join(asked.scope)
+        world.record(tx, now, "device.asked", "done", actor="client", client=asked.client.id, scope=scope)
     return DeviceCodes(secret, device.shown(code), int(lifetime.total_seconds()), int(device.INTERVAL.total_seconds()))
 
 

@@ -4,6 +4,7 @@ What is issued belongs to the grant of the token shown: it dies with it, and say
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 from idp.flows.grant.facts import Issued, Wish
 from idp.flows.grant.issue import Decided, Draft, sign
@@ -28,7 +29,7 @@ def exchange_token(
         return _refused(world, client, subject, given, now)
     resource, scope = given.resource, given.scope
     with world.store.begin() as tx:
-        facts = {"resource": resource.identifier, "scope": " ".join(scope), "act": given.act}
+        facts: dict[str, Any] = {"resource": resource.identifier, "scope": " ".join(scope), "act": given.act}
         world.record(tx, now, "token.exchange", "done", account=subject.account, actor="client", client=client.id, **facts)
     decided = Decided(
         subject.grant,
