@@ -30,7 +30,7 @@ class _Living(MultiProcessCollector):
 
 
 class _Kept(Collector):
-    """What stands in the database: when upkeep last came to an end, the letters and the signals. Silent while it can't be asked."""
+    """What stands in the database: the last end of upkeep, letters and signals. Silent while it can't be asked."""
 
     def __init__(self, opened: Callable[[], Store]) -> None:
         self._opened = opened
