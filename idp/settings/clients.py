@@ -104,6 +104,11 @@ def read_clients(reader: Reader, resources: Mapping[str, Resource] | None, place
     return {name: _Judge(reader, name, table, resources, place).client() for name, table in tables.items()}
 
 
+def implied_alg(*, fapi: bool) -> str:
+    """What ID tokens are signed with where nothing is said of it."""
+    return "ES256" if fapi else "RS256"
+
+
 @dataclass(frozen=True)
 class _Judge:
     """One client under judgement: every rule that fails leaves a problem with the reader."""
@@ -126,7 +131,7 @@ class _Judge:
             resources=self._identifiers("resources"),
             introspects=self._identifiers("introspects"),
             exchanges={self._identifier(name): scopes for name, scopes in table.exchanges.items()},
-            id_token_alg=table.id_token_alg or ("ES256" if table.fapi else "RS256"),
+            id_token_alg=table.id_token_alg or implied_alg(fapi=table.fapi),
             require_par=(table.fapi and CODE in table.grant_types) if table.require_par is None else table.require_par,
             dpop=table.fapi if table.dpop is None else table.dpop,
             sector=self._sector(),

@@ -30,7 +30,7 @@ _COLUMNS = (_c.id, _c.document, _c.token, _c.created_at, _c.updated_at)
 _ALL = Statement(select(*_COLUMNS).order_by(_c.created_at, _c.id))
 _GET = Statement(select(*_COLUMNS).where(_c.id == bindparam("one")))
 _ADD = conflicting(lambda into: into(clients).on_conflict_do_nothing(index_elements=[_c.id]))
-_CHANGE = Statement(update(clients).where(_c.id == bindparam("one")))
+_CHANGE = Statement(update(clients).where(_c.id == bindparam("one"), _c.updated_at == bindparam("seen")))
 _REMOVE = Statement(delete(clients).where(_c.id == bindparam("one")))
 _MARK = Statement(select(func.count(), func.max(_c.updated_at)).select_from(clients))
 
@@ -63,9 +63,9 @@ class StoredClients(Repository):
         facts = {"id": stored.client.id, "created_at": stored.created_at, **_facts(stored)}
         return self._link.count(_ADD, facts) == 1
 
-    def change(self, stored: StoredClient) -> bool:
-        """Write what became of a registration; False where it is gone."""
-        return self._link.count(_CHANGE, {"one": stored.client.id, **_facts(stored)}) == 1
+    def change(self, stored: StoredClient, seen: datetime) -> bool:
+        """Write what became of a registration last written at ``seen``; False where it was changed since, or is gone."""
+        return self._link.count(_CHANGE, {"one": stored.client.id, "seen": seen, **_facts(stored)}) == 1
 
     def remove(self, client_id: str) -> bool:
         """Forget a registration."""

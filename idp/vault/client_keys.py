@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
@@ -159,6 +159,6 @@ def _made(jwk: Any) -> _Key | None:
         public = (ECKey if jwk["kty"] == "EC" else RSAKey).import_key(jwk).public_key
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    small = isinstance(public, rsa.RSAPublicKey) and public.key_size < _FEWEST_RSA_BITS
-    usable = isinstance(public, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) and not small
-    return _Key(jwk.get("kid"), algorithms, public) if usable else None
+    if isinstance(public, rsa.RSAPublicKey) and public.key_size < _FEWEST_RSA_BITS:
+        return None
+    return _Key(jwk.get("kid"), algorithms, public)
