@@ -10,7 +10,6 @@ from urllib.parse import parse_qs
 
 from idp.flows.courier import Carried, Courier
 from idp.model import Client
-from idp.policies.signals import EVENTS
 from idp.post import Outbound
 from tests.oauth.provider import Provider
 
@@ -119,6 +118,3 @@ class Told:
     def read(self, got: Got, audience: str) -> dict[str, Any]:
         """What a token says, verified by another library."""
         return self.provider.read(got.token, audience)
-
-
-ALL = EVENTS
