@@ -176,15 +176,24 @@ def _samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for status, name in PROBLEMS:
         said = {"detail": "redirect_uri is not registered <script>", "request_id": "01JD7Q4V9K"}
         yield f"error-{name}", "error", said | {"status": status, "name": name, "retry_href": "/"}
+    yield from _device_samples()
+    yield "form-post", "form_post", {"action": "https://rp.example/cb", "hidden": {"code": "abc", "state": "x"}}
+
+
+def _device_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "device", "device", FORM
     yield "device-ready", "device", FORM | {"values": {"user_code": "WDJB-MJHT"}}
     yield "device-wrong", "device", FORM | {"values": {"user_code": "WDJB"}, "fields": {"user_code": ("device_code",)}}
-    asked = {"client_name": "TV <b>box", "scope": (*scope, "offline_access"), "user_code": "WDJB-MJHT", "username": "giulia"}
+    asked = {
+        "client_name": "TV <b>box",
+        "scope": ("openid", "billing:read", "x<y"),
+        "user_code": "WDJB-MJHT",
+        "username": "giulia",
+    }
     yield "device-allow", "device_allow", FORM | asked
     yield "device-allow-csrf", "device_allow", FORM | asked | {"errors": ("csrf",)}
     yield "device-connected", "device_done", {"done": "allowed", "back_href": "/"}
     yield "device-denied", "device_done", {"done": "denied", "back_href": "/"}
-    yield "form-post", "form_post", {"action": "https://rp.example/cb", "hidden": {"code": "abc", "state": "x"}}
 
 
 def _profile_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
