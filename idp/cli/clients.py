@@ -45,16 +45,12 @@ _FILE: Final = click.option(
 )
 
 
-class _Span(click.ParamType):
+def _span(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelta:
     """A duration, as configuration writes it."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """The duration, or a usage error."""
-        if isinstance(value, timedelta):
-            return value
-        return parse_duration(value) or self.fail('write one number and one unit, as in "12h" or "7d"', param, ctx)
+    span = parse_duration(value)
+    if span is None:
+        raise click.BadParameter('write one number and one unit, as in "12h" or "7d"')
+    return span
 
 
 @click.group()
@@ -188,7 +184,7 @@ def remove(client_id: str) -> None:
 
 @clients.command()
 @click.argument("client_id", required=False)
-@click.option("--overlap", type=_Span(), default="7d", show_default=True, help="For how long the present secrets stay good.")
+@click.option("--overlap", callback=_span, default="7d", show_default=True, help="For how long the present secrets stay good.")
 @click.option("--now", "at_once", is_flag=True, help="The present secrets are good no longer.")
 @_FILE
 def secret(client_id: str | None, overlap: timedelta, at_once: bool, path: Path | None) -> None:

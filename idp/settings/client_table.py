@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields, replace
 from pathlib import Path as FilePath
 from typing import Any, Final, get_origin, get_type_hints
@@ -88,7 +88,7 @@ def _written(client: Client, key: str, names: Mapping[str, str]) -> Any:
     return _TRANSLATED[key](client) if key in _TRANSLATED else getattr(client, key)
 
 
-_TRANSLATED: Final = {
+_TRANSLATED: Final[Mapping[str, Callable[[Client], Any]]] = {
     "secret_from": lambda client: tuple(f"sha256:{one}" for one in client.secret_digests),
     "scope": lambda client: " ".join(client.scope),
     "jwks_file": lambda _: None,
