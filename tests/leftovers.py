@@ -30,17 +30,27 @@ def places(house: House, markers: Iterable[str]) -> set[str]:
 
 def everything(house: House) -> Iterator[tuple[str, str]]:
     """Every value of every row of every table, and every key and value in Redis, as text, with the name of its place."""
-    engine = house.world.store.engine
-    with engine.connect() as connection:
-        found = MetaData()
-        found.reflect(connection)
-        for name, table in found.tables.items():
+    with house.world.store.engine.connect() as connection:
+        for name, table in _schema(house).tables.items():
             for row in connection.execute(select(table)):
                 yield from ((name, _text(value)) for value in row)
     if "IDP_REDIS_URL" in house.secrets:
         with redis.Redis.from_url(house.secrets["IDP_REDIS_URL"]) as client:
             for key in client.scan_iter():
                 yield from ((f"redis {_text(key).split(':')[1]}", value) for value in (_text(key), *_values(client, key)))
+
+
+_schemas: dict[str, MetaData] = {}
+
+
+def _schema(house: House) -> MetaData:
+    """The tables as they are in the database, whatever the code says of them: looked for once, each house has the same."""
+    store = house.world.store
+    if store.dialect not in _schemas:
+        found = MetaData()
+        found.reflect(store.engine)
+        _schemas[store.dialect] = found
+    return _schemas[store.dialect]
 
 
 def lifetimes(house: House, pattern: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""What takes nine tenths of a house's start, done once in a process: the numbers of its first keys, its pages compiled."""
+"""What takes nine tenths of a house's start, done once in a process: its first keys, its translations, its pages."""
 
 import secrets
 from collections.abc import Iterator
@@ -15,21 +15,30 @@ from idp.vault import Hasher, HashPool, Vault
 from idp.vault.signing import make_key
 from idp.web.rendering import Pages
 
-_known: dict[str, Pages] = {}
+_pages: dict[str, Pages] = {}
 
 
 @contextmanager
 def made_once() -> Iterator[None]:
     """Applications that are made within share their pages, where languages and brand are the same, and the first keys."""
-    with patch("idp.app.factory.Pages", _pages), patch("idp.flows.keys.make_key", _first_key):
+    with (
+        patch("idp.app.factory.Words", _words),
+        patch("idp.app.factory.Pages", _looking),
+        patch("idp.flows.keys.make_key", _first_key),
+    ):
         yield
 
 
-def _pages(words: Words, brand: Brand) -> Pages:
+@cache
+def _words(languages: tuple[str, ...]) -> Words:
+    return Words(languages=languages)
+
+
+def _looking(words: Words, brand: Brand) -> Pages:
     look = repr((words.languages, brand))
-    if look not in _known:
-        _known[look] = Pages(words, brand)
-    return _known[look]
+    if look not in _pages:
+        _pages[look] = Pages(words, brand)
+    return _pages[look]
 
 
 def _first_key(alg: str, use: KeyUse, vault: Vault, now: datetime) -> SigningKey:
