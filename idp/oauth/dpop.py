@@ -18,6 +18,8 @@ class Proofs:
 
     def __init__(self, world: World) -> None:
         self._world, self._issuer = world, world.issuer.rstrip("/")
+        # The periods at hand and their nonces, in one so that they are always of a kind.
+        self._made: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     def key(
         self, request: TokenRequest, path: str, client: Client, access_token: str | None = None, *, required: bool = False
@@ -65,7 +67,8 @@ class Proofs:
 
     def freshen(self, response: Response, client: Client) -> Response:
         """Tell the nonce of the next proof with an answer to this one (RFC 9449 8.2)."""
-        response.headers.extend(header for header in self.told(client) if header[0] not in response.headers)
+        for name, value in self.told(client):
+            response.headers[name] = value
         return response
 
     def _refused(self, client: Client, fault: Fault) -> ProofRefusedError:
@@ -77,5 +80,8 @@ class Proofs:
         return "DPoP-Nonce", self._nonces(self._world.clock())[0]
 
     def _nonces(self, now: datetime) -> tuple[str, ...]:
-        """Nothing is kept: a nonce is the period's name under a key that all nodes share and nobody else has."""
-        return tuple(self._world.vault.keyed("dpop nonce", period) for period in dpop.nonce_periods(now))
+        """Nothing is stored: a nonce is the period's name under a key that all nodes share and nobody else has."""
+        made, periods = self._made, dpop.nonce_periods(now)
+        if made[0] != periods:
+            made = self._made = periods, tuple(self._world.vault.keyed("dpop nonce", period) for period in periods)
+        return made[1]
