@@ -5,7 +5,7 @@ from collections.abc import Callable, Container
 from flask import Blueprint, Response, request
 
 from idp.flows.world import World
-from idp.oauth import metadata, streams
+from idp.oauth import metadata, registration, streams
 from idp.oauth.authorize import Authorization
 from idp.oauth.clients import Clients, Origins
 from idp.oauth.device import DeviceGrant, answer_device
@@ -37,6 +37,7 @@ def create_blueprint(world: World, keys: KeyRing, door: SignInDoor, pages: Pages
     _for_people(blueprint, Authorization(world, clients, keys, door, pages), Logout(world, clients, keys, door, pages))
     _for_machines(blueprint, server, Origins(clients))
     streams.add_to(blueprint, server)
+    registration.add_to(blueprint, world, throttle)
     return blueprint
 
 

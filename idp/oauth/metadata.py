@@ -7,12 +7,13 @@ from typing import Any
 from flask import Response
 
 from idp.flows.world import World
-from idp.oauth import request_object
+from idp.oauth import registration, request_object
 from idp.oauth.device import DeviceGrant
 from idp.oauth.exchange import ExchangeGrant
 from idp.oauth.introspect import SIGNED_BY
 from idp.oauth.token import GRANTS
 from idp.policies import dpop
+from idp.policies.client_rules import ID_TOKEN_ALGORITHMS
 from idp.policies.proving import LEVELS
 from idp.policies.tokens import PEOPLE_SCOPES, SCOPE_OF_CLAIM
 from idp.vault import client_keys
@@ -50,7 +51,8 @@ def document(world: World) -> bytes:
 
 def _endpoints(world: World) -> dict[str, Any]:
     base = world.issuer.rstrip("/")
-    return {"issuer": world.issuer, **{name: base + path for name, path in PATHS.items()}}
+    paths = {**PATHS, **({"registration_endpoint": registration.PATH} if world.registrar.tokens else {})}
+    return {"issuer": world.issuer, **{name: base + path for name, path in paths.items()}}
 
 
 def _clients() -> dict[str, Any]:
@@ -91,7 +93,7 @@ def _tokens(world: World) -> dict[str, Any]:
     return {
         "grant_types_supported": [one.GRANT_TYPE for one in (*GRANTS, DeviceGrant, ExchangeGrant)],
         "scopes_supported": [*PEOPLE_SCOPES, *scopes],
-        "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+        "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "introspection_signing_alg_values_supported": [SIGNED_BY],
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
     }

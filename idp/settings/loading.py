@@ -21,6 +21,7 @@ from idp.settings.policy_file import load_policy
 from idp.settings.problems import ConfigurationError, Problem
 from idp.settings.reader import Reader
 from idp.settings.redirects import pages_of, read_redirects
+from idp.settings.registration import unknown_scopes, with_digests
 from idp.settings.resources import read_resources
 from idp.settings.serving import judge_serving
 from idp.settings.settings import Secrets, Settings
@@ -90,6 +91,8 @@ class _Loading:
         judged = resources if resources_reader and not resources_reader.problems else None
         clients = read_clients(clients_reader, judged, place) if clients_reader else {}
         self._keep(clients_reader)
+        if file is not None and judged is not None:
+            self.problems += unknown_scopes(file.registration, judged, str(self.directory / "settings.toml"))
         redirects = self._redirects(file, clients)
         texts = self._texts(policy, file.languages if file else ())
         key = self._master_key(file)
@@ -147,6 +150,7 @@ class _Loading:
             judge_brand(reader, file.brand, file.languages)
             judge_serving(reader, file)
             self._judge_debug(file.issuer)
+            file = with_digests(reader, file, Place(self.directory, self.environ))
         self._keep(reader)
         self.problems += problems
         return file
