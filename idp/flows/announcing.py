@@ -41,6 +41,9 @@ class Teller(Protocol):
     def subject(self, client: Client, account_id: str) -> str:
         """The account's name at a client."""
 
+    def alias(self, client: Client, shared: str) -> str:
+        """The name at a client of what several are told of."""
+
 
 class _News(NamedTuple):
     """What is to be told of an account."""
@@ -91,7 +94,7 @@ def signed(  # noqa: PLR0917 - what is said, to whom, by which keys
 
 
 def _events(news: _News, tx: Transaction) -> Iterator[Row]:
-    """One row for each stream and event; those of one occurrence have one ``txn``."""
+    """One row for each stream and event; those of one occurrence have one ``txn``, within a sector."""
     txn = news.world.vault.token(16)
     for stream in tx.streams.all():
         client = _client(news.world, stream.client_id)
@@ -100,7 +103,7 @@ def _events(news: _News, tx: Transaction) -> Iterator[Row]:
         for told in news.told:
             if told.event in stream.events:
                 sub_id = _sub_id(news, client, told)
-                said = {"txn": txn, "events": {told.event: dict(told.members)}, "sub_id": sub_id}
+                said = {"txn": news.world.alias(client, txn), "events": {told.event: dict(told.members)}, "sub_id": sub_id}
                 yield _event(news.world, news.now, stream, said, news.account_id)
 
 
@@ -119,7 +122,10 @@ def _logouts(news: _News, tx: Transaction) -> Iterator[Row]:
     for sid in ended:
         for client in taking_part(news.world, tx, news.now, news.account_id, sid):
             if client.backchannel_logout_uri:
-                said = {"sub": news.world.subject(client, news.account_id), **({"sid": sid} if sid else {})}
+                said = {
+                    "sub": news.world.subject(client, news.account_id),
+                    **({"sid": news.world.alias(client, sid)} if sid else {}),
+                }
                 until = news.now + LOGOUT_LASTS
                 signal = Signal(
                     news.world.vault.token(16),
@@ -138,7 +144,8 @@ def _sub_id(news: _News, client: Client, told: Told) -> dict[str, Any]:
     user = {"format": "iss_sub", "iss": news.world.issuer, "sub": news.world.subject(client, news.account_id)}
     if not told.sid:
         return user
-    return {"format": "complex", "user": user, "session": {"format": "opaque", "id": told.sid}}
+    session = {"format": "opaque", "id": news.world.alias(client, told.sid)}
+    return {"format": "complex", "user": user, "session": session}
 
 
 def _client(world: Teller, client_id: str) -> Client | None:

@@ -50,6 +50,10 @@ class World:
         """
         return f"acc_{self.vault.keyed(f'subject {client.sector}', account_id)}" if client.sector else account_id
 
+    def alias(self, client: Client, shared: str) -> str:
+        """The same for what several clients are told, a session or an occurrence: it must not join their names for a person."""
+        return self.vault.keyed(f"alias {client.sector}", shared) if client.sector else shared
+
     def record(
         self,
         tx: Transaction,

@@ -39,10 +39,11 @@ class _Wish:
     locale: str | None
 
     def means(self, session: Session, world: World) -> bool:
-        """Whether the hint is of this very session, in the name under which its client knows the person."""
-        if self.hint is None or self.client is None or self.hint.get("sid") != session.public_id:
+        """Whether the hint is of this very session, in the names under which its client knows it and the person."""
+        if self.hint is None or self.client is None:
             return False
-        return self.hint["sub"] == world.subject(self.client, session.account_id)
+        named = (world.alias(self.client, session.public_id), world.subject(self.client, session.account_id))
+        return (self.hint.get("sid"), self.hint["sub"]) == named
 
     def onward(self) -> str | None:
         """Where to go afterwards: the registered address with the state just as it came."""
@@ -118,10 +119,14 @@ class Logout:
         return _Wish(values, client, address, hint if client is not None else None, locale)
 
     def _end(self, request: Request, held: tuple[Session, Account], wish: _Wish) -> Response:
-        told = {"iss": self.world.issuer, "sid": held[0].public_id}
         gone_to = grant.end_session(self.world, held[0])
-        frames = [joined(client.frontchannel_logout_uri, told) for client in gone_to if client.frontchannel_logout_uri]
+        frames = [self._frame(client, held[0]) for client in gone_to if client.frontchannel_logout_uri]
         return self.door.forget(self._after(request, wish, wish.locale, frames))
+
+    def _frame(self, client: Client, session: Session) -> str:
+        """The client's address with which session has ended (Front-Channel Logout 1.0, 2)."""
+        told = {"iss": self.world.issuer, "sid": self.world.alias(client, session.public_id)}
+        return joined(client.frontchannel_logout_uri or "", told)
 
     def _after(self, request: Request, wish: _Wish | None, locale: str | None, frames: Sequence[str] = ()) -> Response:
         onward = None if wish is None else wish.onward()

@@ -31,13 +31,14 @@ def exchange_token(
     with world.store.begin() as tx:
         facts: dict[str, Any] = {"resource": resource.identifier, "scope": " ".join(scope), "act": given.act}
         world.record(tx, now, "token.exchange", "done", account=subject.account, actor="client", client=client.id, **facts)
+    # Names stay those by which the client that the person signed in at knows them and the session.
+    names = {name: subject.claims[name] for name in ("sub", "sid") if name in subject.claims}
     decided = Decided(
         subject.grant,
         subject.account,
         Draft(resource.identifier, resource, scope),
         jkt=wish.jkt,
-        # The name stays the one by which the client that the person signed in at knows them.
-        more={"sub": subject.claims["sub"], "act": given.act},
+        more={**names, "act": given.act},
         until=datetime.fromtimestamp(subject.claims["exp"], UTC),
     )
     return sign(world, keys, client, decided, now)

@@ -228,6 +228,7 @@ def sign(world: World, keys: KeyRing, client: Client, decided: Decided, now: dat
     """Sign what was decided, after its transaction: the access token, and the ID token where one goes with it."""
     grant, draft = decided.grant, decided.draft
     told = tokens.evidence(grant, world.policy, now) | tokens.in_capacity(grant, decided.account)
+    told |= {} if grant.sid is None else {"sid": world.alias(client, grant.sid)}
     more = told | _account_number(world, decided) | _bound(decided.jkt) | dict(decided.more)
     subject = world.subject(client, grant.account_id)
     # The grant's id in the jti lets introspection find the family by one key.
