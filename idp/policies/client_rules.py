@@ -19,6 +19,7 @@ EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 GRANTS: Final = (CODE, REFRESH, ITSELF, DEVICE, EXCHANGE)
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 AUTH_METHODS: Final = ("none", *SECRET_METHODS, "private_key_jwt")
+ID_TOKEN_ALGORITHMS: Final = ("RS256", "ES256")
 MOST_SECRETS: Final = 4
 _LONGEST_NAME = 100
 _ID = re.compile(r"[A-Za-z0-9._~-]{1,64}", re.ASCII)
@@ -225,6 +226,12 @@ RULES: Final = (
         "proves itself by a key",
         'Set auth_method to "private_key_jwt".',
         "5.3.2.1",
+    ),
+    Rule(
+        "id_token_alg",
+        lambda client: client.id_token_alg not in ID_TOKEN_ALGORITHMS,
+        "ID tokens are not signed so",
+        'Write "RS256" or "ES256".',
     ),
     _of_fapi(
         "require_pkce", lambda client: not client.require_pkce, "uses PKCE", "Remove the line, or set it to true.", "5.3.2.2"
