@@ -1,4 +1,4 @@
-"""Guard a Flask resource server with JWT access tokens, validated offline (RFC 9068). One file, to be copied.
+"""Guard a Flask resource server with JWT access tokens, validated offline (RFC 9068). To be copied, with `possession.py`.
 
     guard = Bearer(issuer="https://id.example", audience="https://billing.example")
     app.register_error_handler(Refusal, Refusal.response)
@@ -8,7 +8,8 @@
         customer = guard.check("billing:read")["sub"]
 
 Keys come from the issuer's published metadata (RFC 8414) and from nowhere a token names: `jku`, `jwk`, `x5u` and `x5c`
-are never looked at (RFC 8725, section 3.10). Refusals follow RFC 6750, section 3, and RFC 9470, section 3.
+are never looked at (RFC 8725, section 3.10). Refusals follow RFC 6750, section 3, and RFC 9470, section 3. A token that is
+bound to a key is taken with a proof of possession, in the scheme DPoP, and in no other way (RFC 9449, section 7).
 """
 
 import threading
@@ -22,7 +23,10 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, GuestProtocol
 
+from examples.possession import ALGORITHMS, Proofs
+
 LEEWAY, STRENGTH = 60, {"": 0, "pwd": 1, "pwd+pin": 2, "extra": 3, "mfa": 4}
+ALGS = " ".join(ALGORITHMS)
 MALFORMED = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
@@ -39,7 +43,9 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault
         answer.status_code = self.status
         if self.status in (401, 403):
             pairs = ", ".join(f'{name}="{value}"' for name, value in self.challenge.items())
-            answer.headers["WWW-Authenticate"] = f"Bearer {pairs}".strip()
+            # In the scheme in which the token came; both ways are open to who showed none (RFC 9449, section 7.1).
+            scheme = "DPoP" if _token()[1] else "Bearer"
+            answer.headers["WWW-Authenticate"] = f"{scheme} {pairs}" if pairs else f'Bearer, DPoP algs="{ALGS}"'
         return answer
 
 
@@ -83,6 +89,7 @@ class Bearer:
 
     def __init__(self, issuer: str, audience: str, keys: Keys | None = None) -> None:
         self.issuer, self.audience, self.keys = issuer, audience, keys or Keys(issuer)
+        self.proofs = Proofs(audience)
 
     def claims(self, token: str) -> dict[str, Any]:
         """The claims of a token that passes RFC 9068, section 4; else `Refusal`."""
@@ -107,14 +114,46 @@ class Bearer:
             raise ValueError("not an access token")
         return self.keys.find(header["kid"])
 
-    def check(self, scope: str, acr: str = "") -> dict[str, Any]:
-        """The claims of this request's token, with that scope, of a sign-in at least as strong as `acr`."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
+    def check(self, scope: str, acr: str = "", max_age: int = 0) -> dict[str, Any]:
+        """The claims of this request's token, with that scope, of a sign-in as strong as `acr`, and as recent as `max_age`.
+
+        Whoever falls short in either is told both, in seconds: the client asks the provider for exactly that (RFC 9470).
+        """
+        token, bound = _token()
+        if token is None:
             raise Refusal(401)
-        claims = self.claims(token.strip())
+        claims = self.claims(token)
+        self._prove(token, claims, bound=bound)
         if scope not in str(claims.get("scope", "")).split():
             raise Refusal(403, "insufficient_scope", "the token lacks a scope", scope=scope)
-        if STRENGTH.get(str(claims.get("acr")), 0) < STRENGTH[acr]:
-            raise Refusal(401, "insufficient_user_authentication", "a stronger sign-in is needed", acr_values=acr)
+        weak = STRENGTH.get(str(claims.get("acr")), 0) < STRENGTH[acr]
+        if weak or (max_age and not _recent(claims.get("auth_time"), max_age)):
+            asked = ({"acr_values": acr} if acr else {}) | ({"max_age": str(max_age)} if max_age else {})
+            raise Refusal(401, "insufficient_user_authentication", "a stronger or more recent sign-in is needed", **asked)
         return claims
+
+    def _prove(self, token: str, claims: dict[str, Any], *, bound: bool) -> None:
+        """Who has only the token, and not the key to which it is bound, is refused; so is a proof for a token bound to none."""
+        if ("cnf" in claims) != bound:
+            raise Refusal(401, "invalid_token", "the token is not valid in this way")
+        if not bound:
+            return
+        try:
+            proof = request.headers.get("DPoP", "")
+            held = self.proofs.held(proof, request.method, request.path, token, claims["cnf"]["jkt"])
+        except MALFORMED:
+            held = False
+        if not held:
+            raise Refusal(401, "invalid_dpop_proof", "no proof of the token's key", algs=ALGS)
+
+
+def _token() -> tuple[str | None, bool]:
+    """The token that this request shows, and whether in the scheme of those that are bound to a key."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    kind = scheme.lower()
+    return (token.strip() if kind in ("bearer", "dpop") else None), kind == "dpop"
+
+
+def _recent(auth_time: Any, max_age: int) -> bool:
+    """Whether someone signed in that lately, as the token says (RFC 9068, section 2.2.1); clocks may differ a little."""
+    return type(auth_time) in (int, float) and time.time() - max_age - LEEWAY <= auth_time

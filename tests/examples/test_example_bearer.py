@@ -171,7 +171,7 @@ def test_no_token_gets_a_bare_challenge_and_a_query_token_is_none(client: FlaskC
         client.get("/bills/latest", headers={"Authorization": "Basic eDp5"}),
         client.get("/bills/latest", query_string={"access_token": provider.token(BILLING, **GOOD)}),
     ):
-        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Bearer, DPoP algs="ES256"')
 
 
 def test_scope_and_strength(client: FlaskClient, provider: TinyProvider) -> None:
@@ -180,12 +180,39 @@ def test_scope_and_strength(client: FlaskClient, provider: TinyProvider) -> None
     assert 'error="insufficient_scope"' in narrow.headers["WWW-Authenticate"]
     assert 'scope="billing:read"' in narrow.headers["WWW-Authenticate"]
     for acr, status in ((None, 401), ("pwd", 401), ("pwd+pin", 401), ("bogus", 401), ("extra", 200), ("mfa", 200)):
-        answer = ask(client, provider.token(BILLING, scope="billing:read", acr=acr), "/bills/itemised")
+        token = provider.token(BILLING, scope="billing:read", acr=acr, auth_time=int(time.time()))
+        answer = ask(client, token, "/bills/itemised")
         assert answer.status_code == status
         if status == 401:
             challenge = answer.headers["WWW-Authenticate"]
             assert 'error="insufficient_user_authentication"' in challenge
             assert 'acr_values="extra"' in challenge
+
+
+def test_how_long_ago_somebody_signed_in(client: FlaskClient, provider: TinyProvider) -> None:
+    now = int(time.time())
+    token: dict[str, Any] = {"scope": "billing:read billing:write", "acr": "extra"}
+    for auth_time, status in ((now, 201), (now - 630, 201), (now - 690, 401), (None, 401), ("now", 401), (True, 401)):
+        sent = {"Authorization": f"Bearer {provider.token(BILLING, **token, auth_time=auth_time)}"}
+        answer = client.post("/orders", json={"item": "roaming"}, headers=sent)
+        assert answer.status_code == status, auth_time
+        if status == 401:
+            told = answer.headers["WWW-Authenticate"]
+            assert 'error="insufficient_user_authentication"' in told
+            assert 'acr_values="extra"' in told
+            assert 'max_age="600"' in told
+    weak = {"Authorization": f"Bearer {provider.token(BILLING, **{**token, 'acr': 'pwd+pin'}, auth_time=now)}"}
+    assert client.post("/orders", json={"item": "roaming"}, headers=weak).status_code == 401
+    read = {"Authorization": f"Bearer {provider.token(BILLING, **{**token, 'scope': 'billing:read'}, auth_time=now)}"}
+    assert client.post("/orders", json={"item": "roaming"}, headers=read).status_code == 403
+    assert client.get("/orders", headers=read).get_json()["placed"] == ["roaming"]
+
+
+@pytest.mark.parametrize("body", [b"", b"x", b"[]", b'{"item": []}', b'{"item": "yacht"}', b"null"])
+def test_orders_that_are_none(client: FlaskClient, provider: TinyProvider, body: bytes) -> None:
+    token = provider.token(BILLING, scope="billing:write", acr="extra", auth_time=int(time.time()))
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    assert client.post("/orders", data=body, headers=headers).status_code == 400
 
 
 def test_a_rotated_key_is_found_and_unknown_ones_cost_few_fetches(provider: TinyProvider) -> None:
