@@ -1,11 +1,12 @@
 """The door for clients and resource servers: OAuth 2 and OpenID Connect, Authlib's server over ``flows.grant``."""
 
 from collections.abc import Callable, Container
+from functools import partial
 
 from flask import Blueprint, Response, request
 
 from idp.flows.world import World
-from idp.oauth import metadata, registration, streams
+from idp.oauth import metadata, openapi, registration, streams
 from idp.oauth.authorize import Authorization
 from idp.oauth.clients import Clients, Origins
 from idp.oauth.device import DeviceGrant, answer_device
@@ -13,6 +14,7 @@ from idp.oauth.door import Finished, Pages, Pending, SignInDoor, Throttle
 from idp.oauth.exchange import ExchangeGrant
 from idp.oauth.introspect import Introspection, Revocation, answer_one
 from idp.oauth.logout import Logout
+from idp.oauth.operations import methods
 from idp.oauth.pushed import answer_pushed
 from idp.oauth.token import Server, answer_token, create_server
 from idp.oauth.userinfo import answer_userinfo
@@ -43,12 +45,14 @@ def create_blueprint(world: World, keys: KeyRing, door: SignInDoor, pages: Pages
 
 def published(world: World, keys: KeyRing) -> dict[str, Callable[[], Response]]:
     """The documents that everybody may read, by path: bytes made beforehand, for a server to answer before all else."""
-    document = metadata.document(world)
-    views: dict[str, Callable[[], Response]] = {
-        path: lambda: metadata.answer_document(document) for path in metadata.WELL_KNOWN
+    documents = {
+        **dict.fromkeys(metadata.WELL_KNOWN, metadata.document(world)),
+        streams.WELL_KNOWN: streams.document(world),
+        openapi.PATH: openapi.document(world),
     }
-    transmitter = streams.document(world)
-    views[streams.WELL_KNOWN] = lambda: metadata.answer_document(transmitter)
+    views: dict[str, Callable[[], Response]] = {
+        path: partial(metadata.answer_document, made) for path, made in documents.items()
+    }
     return views | {metadata.PATHS["jwks_uri"]: lambda: metadata.answer_keys(keys)}
 
 
@@ -67,20 +71,17 @@ def _for_people(blueprint: Blueprint, authorization: Authorization, logout: Logo
 
 def _for_machines(blueprint: Blueprint, server: Server, origins: Container[str]) -> None:
     """Addresses that programs call: every answer is JSON, also to a wrong method."""
-    document = metadata.document(server.world)
     nobody: frozenset[str] = frozenset()
 
-    def add(path: str, name: str, view: Callable[[], Response], methods: tuple[str, ...], shared: Container[str]) -> None:
-        called = endpoint(view, methods, shared)
+    def add(path: str, name: str, view: Callable[[], Response], shared: Container[str]) -> None:
+        called = endpoint(view, methods(path), shared)
         blueprint.add_url_rule(path, name, called, methods=ALL_METHODS, provide_automatic_options=False)
 
-    add("/token", "token", lambda: answer_token(server), ("POST",), origins)
-    add("/par", "par", lambda: answer_pushed(server), ("POST",), origins)
-    add("/device_authorization", "device_authorization", lambda: answer_device(server), ("POST",), origins)
-    add("/introspect", "introspect", lambda: answer_one(server, "introspection"), ("POST",), nobody)
-    add("/revoke", "revoke", lambda: answer_one(server, "revocation"), ("POST",), origins)
-    add("/userinfo", "userinfo", lambda: answer_userinfo(server), ("GET", "POST"), origins)
-    add("/jwks.json", "jwks", lambda: metadata.answer_keys(server.keys), ("GET", "HEAD"), nobody)
-    for path in metadata.WELL_KNOWN:
-        view: Callable[[], Response] = lambda: metadata.answer_document(document)  # noqa: E731 - one of two addresses
-        add(path, path.rpartition("/")[2], view, ("GET", "HEAD"), nobody)
+    add("/token", "token", lambda: answer_token(server), origins)
+    add("/par", "par", lambda: answer_pushed(server), origins)
+    add("/device_authorization", "device_authorization", lambda: answer_device(server), origins)
+    add("/introspect", "introspect", lambda: answer_one(server, "introspection"), nobody)
+    add("/revoke", "revoke", lambda: answer_one(server, "revocation"), origins)
+    add("/userinfo", "userinfo", lambda: answer_userinfo(server), origins)
+    for path, view in published(server.world, server.keys).items():
+        add(path, path.strip("/").replace("/", "_").replace(".", "_"), view, nobody)

@@ -17,6 +17,7 @@ from idp.oauth import registration_shapes as shapes
 from idp.oauth.door import Throttle
 from idp.oauth.errors import EndpointError, Header, InvalidError, TooManyFailuresError, UnauthorizedError
 from idp.oauth.json_body import object_of
+from idp.oauth.operations import methods
 from idp.oauth.registration_shapes import MetadataError
 from idp.oauth.wire import ALL_METHODS, JSON, answer, endpoint
 from idp.policies.client_rules import SECRET_METHODS, sector_of
@@ -48,9 +49,9 @@ def add_to(blueprint: Blueprint, world: World, throttle: Throttle) -> None:
     views, nobody = Registrations(world, throttle), frozenset[str]()
 
     def one(client_id: str) -> Response:
-        return endpoint(lambda: views.manage(client_id), ("GET", "PUT", "DELETE"), nobody)()
+        return endpoint(lambda: views.manage(client_id), methods(f"{PATH}/{{client_id}}"), nobody)()
 
-    register = endpoint(views.register, ("POST",), nobody)
+    register = endpoint(views.register, methods(PATH), nobody)
     blueprint.add_url_rule(PATH, "register_client", register, methods=ALL_METHODS, provide_automatic_options=False)
     path = f"{PATH}/<client_id>"
     blueprint.add_url_rule(path, "registered_client", one, methods=ALL_METHODS, provide_automatic_options=False)
@@ -122,7 +123,7 @@ class Registrations:
             if sector is None:
                 raise MetadataError("sector_identifier_uri", "missing, and the redirect_uris do not have one host.")
             return sector
-        if not address.startswith("https:") or not set(client.redirect_uris) <= self._listed(address):
+        if not set(client.redirect_uris) <= self._listed(address):
             raise MetadataError("sector_identifier_uri", "not all of the redirect_uris are listed there.")
         return sector_of((address,)) or ""
 

@@ -19,7 +19,7 @@ from idp.oauth import stream_shapes as shapes
 from idp.oauth.errors import EndpointError, Header, InvalidError, UnauthorizedError
 from idp.oauth.guard import sent
 from idp.oauth.json_body import object_of
-from idp.oauth.metadata import answer_document
+from idp.oauth.operations import methods
 from idp.oauth.token import Server
 from idp.oauth.wire import ALL_METHODS, JSON, answer, endpoint, parse, single
 from idp.policies import signals
@@ -87,15 +87,14 @@ def document(world: World) -> bytes:
 
 def add_to(blueprint: Blueprint, server: Server) -> None:
     """Put the endpoints into the blueprint: for programs alone, and for no browser's script (no CORS)."""
-    views, made = Streams(server), document(server.world)
-    for path, name, view, methods in (
-        ("/ssf/stream", "ssf_stream", views.configuration, ("GET", "POST", "PATCH", "PUT", "DELETE")),
-        ("/ssf/status", "ssf_status", views.status, ("GET", "POST")),
-        ("/ssf/verify", "ssf_verify", views.verify, ("POST",)),
-        (POLL_PATH, "ssf_poll", views.poll, ("POST",)),
-        (WELL_KNOWN, "ssf_configuration", lambda: answer_document(made), ("GET", "HEAD")),
+    views = Streams(server)
+    for path, name, view in (
+        ("/ssf/stream", "ssf_stream", views.configuration),
+        ("/ssf/status", "ssf_status", views.status),
+        ("/ssf/verify", "ssf_verify", views.verify),
+        (POLL_PATH, "ssf_poll", views.poll),
     ):
-        called = endpoint(view, methods, frozenset())
+        called = endpoint(view, methods(path), frozenset())
         blueprint.add_url_rule(path, name, called, methods=ALL_METHODS, provide_automatic_options=False)
 
 

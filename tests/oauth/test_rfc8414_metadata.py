@@ -34,3 +34,13 @@ def test_keys_are_public_halves_only(provider: Provider):
         assert key["use"] == "sig"
     assert provider.http.head("/jwks.json").status_code == 200
     assert provider.http.post("/jwks.json").status_code == 405
+
+
+def test_every_address_for_programs_is_described_and_every_description_served(provider: Provider):
+    described = {path: set(methods) for path, methods in provider.http.get("/openapi.json").json["paths"].items()}
+    pages = ("/authorize", "/logout", "/static")
+    served = {rule.rule for rule in provider.app.url_map.iter_rules() if not rule.rule.startswith(pages)}
+    assert {path.replace("{", "<").replace("}", ">") for path in described} == served
+    for path, methods in described.items():
+        allowed = provider.http.options(path).headers["Allow"].lower().split(", ")
+        assert set(allowed) - {"options", "head"} == methods
