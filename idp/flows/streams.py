@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from idp.flows import announcing
 from idp.flows.world import World
@@ -275,5 +275,5 @@ def _settle(tx: Transaction, stream: Stream) -> None:
 def _record(  # noqa: PLR0917 - what is written down
     world: World, tx: Transaction, now: datetime, event: str, stream: Stream, actor: str = "client"
 ) -> None:
-    facts = {"status": stream.status.value, "push": stream.push_url, "events": len(stream.events)}
+    facts: dict[str, Any] = {"status": stream.status.value, "push": stream.push_url, "events": len(stream.events)}
     world.record(tx, now, event, "done", actor=actor, client=stream.client_id, stream=stream.id, **facts)

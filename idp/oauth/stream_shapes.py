@@ -137,6 +137,6 @@ def _read(shape: Schema, body: Mapping[str, Any]) -> dict[str, Any]:
     try:
         read: dict[str, Any] = shape.load(body)
     except ValidationError as error:
-        names = ", ".join(sorted(str(name) for name in error.normalized_messages()))
+        names = ", ".join(sorted(str(name) for name in error.messages_dict))
         raise InvalidError(f"Not as it should be: {names[:200]}.") from error
     return read
