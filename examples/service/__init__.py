@@ -22,9 +22,12 @@ def create_app(issuer: str | None = None, audience: str | None = None) -> Flask:
 
     @app.get("/faults/open")
     def open_fault() -> dict[str, Any]:
-        guard.check("service:read")
+        claims = guard.check("service:read")
         today = datetime.now(UTC).date()
+        # Another backend may ask in the person's name (RFC 8693, section 4.1): then the token says which.
+        acting = {"asked_by": claims["act"]["sub"]} if "act" in claims else {}
         return {
+            **acting,
             "reference": "F-20931",
             "kind": "slow_fibre",
             "opened": (today - timedelta(days=2)).isoformat(),
