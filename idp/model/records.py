@@ -47,6 +47,7 @@ class Kept(StrEnum):
 
     AUDIT = "audit"
     LETTERS = "letters"
+    SIGNALS = "signals"
     COUNTERS = "counters"
     ISSUANCES = "issuances"
     FORMER_CREDENTIALS = "former_credentials"

@@ -38,6 +38,8 @@ class Term(NamedTuple):
 RULES: Final[Mapping[Kept, Rule]] = {
     Kept.AUDIT: Rule(Takes.PERIOD, ("retention.audit",)),
     Kept.LETTERS: Rule(Takes.PERIOD, ("retention.letters",)),
+    # Nobody comes for them any more: those that were given up, and those that a receiver never fetched.
+    Kept.SIGNALS: Rule(Takes.PERIOD, ("retention.letters",)),
     Kept.COUNTERS: Rule(Takes.PERIOD, ("retention.attempts", "lockout.window", "lockout.duration")),
     Kept.ISSUANCES: Rule(Takes.PERIOD, ("retention.attempts",)),
     Kept.FORMER_CREDENTIALS: Rule(Takes.PERIOD, ("retention.former_credentials",)),

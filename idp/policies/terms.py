@@ -11,7 +11,11 @@ class Retention:
     """How long each kind of data is kept."""
 
     audit: timedelta = rule(400 * DAYS, "Audit records.", floor=90 * DAYS)
-    letters: timedelta = rule(30 * DAYS, "Letters that were sent or given up, without their secrets.", floor=1 * DAYS)
+    letters: timedelta = rule(
+        30 * DAYS,
+        "Letters that were sent or given up, without their secrets; what relying parties did not take.",
+        floor=1 * DAYS,
+    )
     attempts: timedelta = rule(
         90 * DAYS,
         "Counters that nothing has touched, and when codes and letters were asked for. Failures in a row stay until a "

@@ -39,6 +39,7 @@ longest period counts, but for sessions, which end with the shorter. The default
 _KINDS_OF_DATA: Mapping[Kept, tuple[str, str]] = {
     Kept.AUDIT: ("Audit records", "the latest entry under the same seal"),
     Kept.LETTERS: ("Letters", "when they were sent or given up"),
+    Kept.SIGNALS: ("What relying parties were to be told and did not take", "when it happened"),
     Kept.COUNTERS: ("Counters of failed attempts in which nothing counts any more", "the last attempt"),
     Kept.ISSUANCES: ("When codes and letters were asked for", "that moment"),
     Kept.FORMER_CREDENTIALS: ("Hashes of former passwords and PINs", "when they were replaced"),

@@ -12,6 +12,7 @@ from sqlalchemy import Column, ColumnElement, Table, bindparam, case, func, null
 
 from idp.store.codec import grant_from
 from idp.store.particulars import agreements, customer_references
+from idp.store.signals import signals
 from idp.store.statements import Repository, Statement
 from idp.store.tables import (
     alarms,
@@ -66,6 +67,7 @@ _c, _h, _n, _d, _i, _o, _s = (
     table.c for table in (credentials, credential_history, counters, devices, invitations, one_time_codes, issuances)
 )
 _a, _p, _g, _k, _l, _m, _e = (table.c for table in (alarms, passkeys, grants, client_consents, outbox, agreements, audit))
+_t = signals.c
 # Only what an address or number waits in; behind other purposes there are secrets.
 _awaited = case((or_(_o.purpose == "email", _o.purpose == "mobile"), _o.value), else_=null()).label("sealed")
 _remembered = _d.remembered.is_not(None).label("remembered")
@@ -133,6 +135,11 @@ SECTIONS: Final[Mapping[str, Section]] = MappingProxyType(
                 _l.error,
             ),
             (_l.created_at, _l.id),
+        ),
+        "signals": Section(
+            signals,
+            (_t.kind, _t.target, _t.created_at, _t.not_after, _t.attempts, _t.state, _t.error),
+            (_t.created_at, _t.id),
         ),
         "log": Section(audit, (_e.at, _e.actor, _e.event, _e.outcome, _e.facts, _e.policy), (_e.id,)),
     }

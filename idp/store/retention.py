@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Column, ColumnElement, Select, bindparam, delete, func, literal_column, or_, select, tuple_
 
 from idp.model import Kept
+from idp.store.signals import signals
 from idp.store.statements import Repository, Statement
 from idp.store.tables import (
     alarms,
@@ -50,6 +51,7 @@ _ROWS: Final[Mapping[Kept, Sequence[_Rows]]] = {
         _Rows(outbox.c.state_at, (_written("outbox.state = 'sent'"),)),
         _Rows(outbox.c.state_at, (_written("outbox.state = 'dead'"),)),
     ),
+    Kept.SIGNALS: (_Rows(signals.c.created_at),),
     Kept.COUNTERS: (_Rows(counters.c.touched_at, (_idle, _open)),),
     Kept.ISSUANCES: (_Rows(issuances.c.at),),
     Kept.FORMER_CREDENTIALS: (_Rows(credential_history.c.replaced_at),),

@@ -11,6 +11,7 @@ from idp.model import Kept
 from idp.store import Store, Transaction, tables
 from idp.store.retention import COUNTS, FORGETS
 from idp.store.seals import _COUNT, _ENTRIES, _FORGET
+from idp.store.signals import signals
 from idp.store.statements import Statement
 from tests.store.facts import DAY, NOW, SECOND, account
 
@@ -45,12 +46,24 @@ def kept(table: Table, n: str, column: str, at: datetime, **facts: Any) -> Made:
 
 
 NUMBERED = {tables.issuances, tables.credential_history}
-MOMENTS = {"created_at", "expires_at", "last_seen_at", "first_seen_at", "replaced_at", "given_at", "at", "set_at", "until"}
+MOMENTS = {
+    "created_at",
+    "expires_at",
+    "last_seen_at",
+    "first_seen_at",
+    "replaced_at",
+    "given_at",
+    "at",
+    "set_at",
+    "until",
+    "next_try_at",
+}
 SAMPLES: Mapping[type, Any] = {str: str, int: lambda _: 0, bool: lambda _: False, bytes: lambda _: b""}
 
 # For each kind: rows of which the moment is given.
 MAKES: Mapping[Kept, tuple[Any, ...]] = {
     Kept.LETTERS: (lambda n, at: letter(f"s{n}", at, "sent"), lambda n, at: letter(f"d{n}", at, "dead")),
+    Kept.SIGNALS: (lambda n, at: kept(signals, n, "created_at", at, id=f"j{n}", state="held"),),
     Kept.COUNTERS: (counter, lambda n, at: counter(f"w{n}", at, window_from=at, failures=2)),
     Kept.ISSUANCES: (lambda n, at: kept(tables.issuances, n, "at", at),),
     Kept.FORMER_CREDENTIALS: (lambda n, at: kept(tables.credential_history, n, "replaced_at", at),),

@@ -6,8 +6,22 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from idp.model import AccountState, Agreement, Counter, Ending, Factor, OneTimeCode, Passkey, Purpose, Quiet, Reminder
+from idp.model import (
+    AccountState,
+    Agreement,
+    Counter,
+    Ending,
+    Factor,
+    OneTimeCode,
+    Passkey,
+    Purpose,
+    Quiet,
+    Reminder,
+    Signal,
+    SignalKind,
+)
 from idp.store import Store, Taken, Transaction
+from idp.store.signals import signals
 from idp.store.tables import accounts, audit, grants, metadata, tombstones
 from idp.store.turns import Place, Round
 from idp.store.unused import Use, Watched
@@ -232,6 +246,7 @@ def _everything(tx: Transaction, id_: str) -> None:
     tx.outbox.put(letter(f"sent-{id_}", account_id=id_), b"body")
     tx.outbox.sent(f"sent-{id_}", NOW)
     tx.grants.open(grant(id=f"grant-{id_}", account_id=id_), code(digest=f"code-{id_}", grant_id=f"grant-{id_}"))
+    tx.signals.put(Signal(f"signal-{id_}", SignalKind.EVENT, "stream", {}, NOW, account_id=id_), b"body")
     tx.audit.write(entry(account_id=id_))
 
 
@@ -258,8 +273,8 @@ def test_what_is_purged_is_gone_and_only_the_identifier_stays(store: Store, kind
     with store.begin() as tx:
         tx.unused.purge("a1", NOW)
     store.sessions.end_all("a1")
-    # The grant and the audit tell of an identifier, not of a person.
-    kept = {tombstones.name: 1, grants.name: 1, audit.name: before["audit"]}
+    # The grant, the audit and what relying parties are yet to be told are of an identifier, not of a person.
+    kept = {tombstones.name: 1, grants.name: 1, signals.name: 1, audit.name: before["audit"]}
     assert _rows(store, "a1") == dict.fromkeys(before, 0) | kept
     assert _rows(store, "a2") == before | {"sessions": 0}
     with pytest.raises(Taken), store.begin() as tx:

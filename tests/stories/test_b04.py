@@ -247,7 +247,7 @@ def test_b04_every_column_of_such_a_table_is_told_or_said_not_to_be() -> None:
     verifiers = {"hash", "digest", "public_key", "handle", "current", "previous", "body", "value", "code_challenge", "nonce"}
     machinery = {"version", "session", "next_try_at", "leased_until", "urgent"}
     numbers = {("credential_history", "id"), ("passkeys", "id"), ("grants", "id"), ("agreements", "id"), ("audit", "id")}
-    numbers |= {("issuances", "id"), ("outbox", "id"), ("codes", "redirect_uri_given")}
+    numbers |= {("issuances", "id"), ("outbox", "id"), ("signals", "id"), ("codes", "redirect_uri_given")}
     for section in SECTIONS.values():
         left = {column.key for column in section.table.columns} - {column.key for column in section.told}
         unknown = left - owners - verifiers - machinery - {name for table, name in numbers if table == section.table.name}

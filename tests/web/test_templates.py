@@ -329,6 +329,7 @@ def _data_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
         "agent": "safari",
         "redirect_uri": "https://rp.example/cb?x=<y>",
         "recipient": "giulia@norda.example",
+        "target": "x<y",
         "purpose": "email",
         "to": "new@norda.example",
         "kind": "code:email",
@@ -348,7 +349,17 @@ def _data_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
             "sessions",
             "devices",
         ),
-        *("grants", "authorization_codes", "letters", "reminders", "invitations", "one_time_codes", "sendings", "alarms"),
+        *(
+            "grants",
+            "authorization_codes",
+            "letters",
+            "signals",
+            "reminders",
+            "invitations",
+            "one_time_codes",
+            "sendings",
+            "alarms",
+        ),
         *("counters", "log"),
     )
     factors = ("password", "pin", "answer", "totp", "passkey", "temporary", "x<y")
