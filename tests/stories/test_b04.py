@@ -244,7 +244,19 @@ def test_b04_every_table_that_names_an_account_is_told_or_said_not_to_be() -> No
 def test_b04_every_column_of_such_a_table_is_told_or_said_not_to_be() -> None:
     """A column added to one of these tables must be told, or named here with what it is."""
     owners = {"account_id", "subject", "grant_id"}
-    verifiers = {"hash", "digest", "public_key", "handle", "current", "previous", "body", "value", "code_challenge", "nonce"}
+    verifiers = {
+        "hash",
+        "digest",
+        "public_key",
+        "handle",
+        "current",
+        "previous",
+        "body",
+        "value",
+        "code_challenge",
+        "nonce",
+        "jkt",
+    }
     machinery = {"version", "session", "next_try_at", "leased_until", "urgent"}
     numbers = {("credential_history", "id"), ("passkeys", "id"), ("grants", "id"), ("agreements", "id"), ("audit", "id")}
     numbers |= {("issuances", "id"), ("outbox", "id"), ("signals", "id"), ("codes", "redirect_uri_given")}
