@@ -26,7 +26,8 @@ def main() -> None:
                 app.sign_in(webbrowser.open, BILLING)
                 print("You are signed in.")
             case "bill":
-                print(httpx.get(f"{BILLING}/bills/latest", headers=app.authorization()).text)
+                url = f"{BILLING}/bills/latest"
+                print(httpx.get(url, headers=app.authorization("GET", url)).text)
             case _:
                 app.sign_out()
                 print("You are signed out.")

@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import json
 import secrets
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from joserfc.jwk import ECKey
 from werkzeug.test import TestResponse
 
 from examples import billing
+from examples.app.native import App
 from tests.examples.tiny_provider import BILLING, TinyProvider
 
 KEY = ECKey.generate_key("P-256", private=True)
@@ -50,6 +53,17 @@ def test_who_holds_the_key_is_served_whatever_host_is_named(client: FlaskClient,
     headers = {"Authorization": f"DPoP {token}", "Host": "evil.example"}
     for htu, status in (("http://evil.example/bills/latest", 401), (URL, 200)):
         assert client.get("/bills/latest", headers=headers | {"DPoP": proof(token, htu=htu)}).status_code == status
+
+
+def test_the_app_proves_its_key_to_a_backend(client: FlaskClient, provider: TinyProvider, tmp_path: Path) -> None:
+    app = App(provider.issuer, "app", tmp_path / "tokens.json")
+    key = ECKey.generate_key("P-256", private=True)
+    app.kept.with_suffix(".key").write_text(json.dumps(key.as_dict(private=True)), "utf-8")
+    token = provider.token(BILLING, cnf={"jkt": key.thumbprint()}, **GOOD)
+    app.kept.write_text(json.dumps({"access_token": token, "expires_at": time.time() + 300}), "utf-8")
+    headers = app.authorization("GET", f"{URL}?month=1")
+    assert [client.get("/bills/latest", headers=headers).status_code for _ in range(2)] == [200, 401]
+    assert client.get("/bills/latest", headers=app.authorization("GET", URL)).status_code == 200
 
 
 def test_a_bound_token_is_no_bearer_s_and_another_needs_no_proof(

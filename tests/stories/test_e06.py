@@ -15,6 +15,7 @@ from tests.harness import House
 from tests.people import Person
 
 BILLING = "http://localhost:8082"
+BILL = f"{BILLING}/bills/latest"
 
 
 @pytest.fixture
@@ -28,9 +29,14 @@ class Phone:
 
     def __init__(self, house: House, person: Person, folder: Path) -> None:
         self.person = person
-        self.app = App(house.url, "app", folder / "tokens.json")
+        self.house = house
+        self.app = self.started(folder / "tokens.json")
         self.asked: list[str] = []
         self.away: threading.Thread | None = None
+
+    def started(self, kept: Path) -> App:
+        """The app, with what it kept; its clock goes right."""
+        return App(self.house.url, "app", kept, clock=lambda: self.house.clock().timestamp())
 
     def browse(self, url: str) -> None:
         """The browser goes its way while the app waits."""
@@ -57,7 +63,7 @@ def phone(house: House, tmp_path: Path) -> Iterator[Phone]:
 
 
 def token(phone: Phone) -> str:
-    return phone.app.authorization()["Authorization"].removeprefix("Bearer ")
+    return phone.app.authorization("GET", BILL)["Authorization"].removeprefix("DPoP ")
 
 
 def test_e06_by_the_browser_and_a_port_of_this_machine(house: House, phone: Phone) -> None:
@@ -77,8 +83,8 @@ def test_e06_the_refresh_token_rotates_and_survives_a_restart(house: House, phon
         clock.move(minutes=20)
         first["expires_at"] = "0"
         phone.app.kept.write_text(json.dumps({**phone.kept(), "expires_at": 0}), "utf-8")
-        again = App(house.url, "app", phone.app.kept)
-        renewed = again.authorization()["Authorization"].removeprefix("Bearer ")
+        again = phone.started(phone.app.kept)
+        renewed = again.authorization("GET", BILL)["Authorization"].removeprefix("DPoP ")
         assert renewed != first["access_token"]
         assert phone.kept()["refresh_token"] != first["refresh_token"]
         clock.move(minutes=1)
@@ -93,10 +99,27 @@ def test_e06_several_processes_of_one_app_spend_one_token_once(house: House, pho
     phone.app.sign_in(phone.browse, BILLING)
     phone.app.kept.write_text(json.dumps({**phone.kept(), "expires_at": 0}), "utf-8")
     with ThreadPoolExecutor(8) as pool:
-        apps = [App(house.url, "app", phone.app.kept) for _ in range(8)]
-        tokens = {made["Authorization"] for made in pool.map(App.authorization, apps)}
+        apps = [phone.started(phone.app.kept) for _ in range(8)]
+        tokens = {made["Authorization"] for made in pool.map(lambda app: app.authorization("GET", BILL), apps)}
     assert len(tokens) == 1
-    assert house.introspect(tokens.pop().removeprefix("Bearer "))["active"]
+    assert house.introspect(tokens.pop().removeprefix("DPoP "))["active"]
+
+
+def test_e06_tokens_copied_without_the_key_open_nothing(house: House, phone: Phone, tmp_path: Path) -> None:
+    phone.app.sign_in(phone.browse, BILLING)
+    assert phone.app.kept.with_suffix(".key").stat().st_mode & 0o077 == 0
+    mine = token(phone)
+    copied = tmp_path / "thief" / "tokens.json"
+    copied.parent.mkdir()
+    copied.write_text(json.dumps({**phone.kept(), "expires_at": 0}), "utf-8")
+    with pytest.raises(Refused, match="invalid_grant"):
+        phone.started(copied).authorization("GET", BILL)
+    form = {"grant_type": "refresh_token", "refresh_token": phone.kept()["refresh_token"], "client_id": "app"}
+    assert house.post("/token", form, None).json()["error"] == "invalid_grant"
+    # The token itself is no bearer's, and the person loses nothing.
+    assert house.introspect(mine)["token_type"] == "DPoP"
+    assert house.introspect(mine)["cnf"]["jkt"]
+    assert token(phone) == mine
 
 
 def test_e06_signed_out_is_signed_out(house: House, phone: Phone) -> None:
@@ -105,7 +128,7 @@ def test_e06_signed_out_is_signed_out(house: House, phone: Phone) -> None:
     phone.app.sign_out()
     assert not house.introspect(mine)["active"]
     with pytest.raises(Refused, match="login_required"):
-        phone.app.authorization()
+        phone.app.authorization("GET", BILL)
 
 
 def test_e06_an_answer_that_is_not_the_provider_s_is_refused(phone: Phone) -> None:
