@@ -99,12 +99,7 @@ def test_nobody_manages_another(desk: Provider) -> None:
 def test_an_operator_has_the_last_word(desk: Provider) -> None:
     said = registered(desk)
     client_id = said["client_id"]
-    trusted = registering_clients.change(
-        desk.world,
-        client_id,
-        lambda client: type(client)(**{**_fields(client), "consent": False, "session_idle": None}),
-        "cli:o",
-    )
+    trusted = registering_clients.change(desk.world, client_id, lambda client: replace(client, consent=False), "cli:o")
     assert isinstance(trusted, registering_clients.StoredClient)
     after = manage(desk, "PUT", said, **update(said, client_name="Newer")).json
     assert (desk.world.clients[client_id].consent, desk.world.clients[client_id].name) == (False, "Newer")
