@@ -15,7 +15,7 @@ from idp.oauth.token import GRANTS
 from idp.policies import dpop
 from idp.policies.client_rules import ID_TOKEN_ALGORITHMS
 from idp.policies.proving import LEVELS
-from idp.policies.tokens import PEOPLE_SCOPES, SCOPE_OF_CLAIM
+from idp.policies.tokens import PEOPLE_SCOPES, SCOPE_OF_CLAIM, SERVICE_SCOPES
 from idp.vault import client_keys
 from idp.vault.signing import KeyRing
 
@@ -45,7 +45,7 @@ def document(world: World) -> bytes:
 
     What stands here works, and nothing else does: ``tests/oauth/test_metadata_is_true.py`` tries each value.
     """
-    parts = (_endpoints(world), _clients(), _authorization(world), _tokens(world), _people())
+    parts = (_endpoints(world), _clients(), _authorization(world), _tokens(world), _people(), _endings())
     return json.dumps({name: value for part in parts for name, value in part.items()}).encode()
 
 
@@ -92,7 +92,7 @@ def _tokens(world: World) -> dict[str, Any]:
     scopes = [scope for resource in world.resources.values() for scope in resource.scopes]
     return {
         "grant_types_supported": [one.GRANT_TYPE for one in (*GRANTS, DeviceGrant, ExchangeGrant)],
-        "scopes_supported": [*PEOPLE_SCOPES, *scopes],
+        "scopes_supported": [*PEOPLE_SCOPES, *scopes, *SERVICE_SCOPES],
         "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "introspection_signing_alg_values_supported": [SIGNED_BY],
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
@@ -106,6 +106,12 @@ def _people() -> dict[str, Any]:
         "claim_types_supported": ["normal"],
         "claims_supported": ["sub", "acr", "amr", "auth_time", "sid", "capacity", "organisation", *SCOPE_OF_CLAIM],
     }
+
+
+def _endings() -> dict[str, Any]:
+    """How a client is told that a session is over (OpenID Connect Back-Channel and Front-Channel Logout 1.0, 2.1 and 3)."""
+    ways = ("backchannel_logout", "frontchannel_logout")
+    return {f"{way}_{what}": True for way in ways for what in ("supported", "session_supported")}
 
 
 def answer_document(made: bytes) -> Response:

@@ -1,11 +1,14 @@
 """OpenID Connect RP-Initiated Logout: at once where a hint proves whom it means, otherwise the person is asked."""
 
+import base64
 import json
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.oauth.provider import Provider
+from tests.oauth.provider import MARIA, Provider
 
 BYE = "https://portal.example/bye"
 
@@ -98,3 +101,84 @@ def test_doubled_parameters(provider: Provider):
     assert provider.http.get("/logout?state=a&state=a").status_code == 400
     assert provider.http.get("/logout", query_string={"state": "x" * 5000}).status_code == 400
     assert provider.http.post("/logout", json={}).status_code == 415
+
+
+# K-14
+
+
+def test_a_hint_may_be_long_expired(provider: Provider):
+    body = provider.tokens()
+    provider.clock.advance(minutes=29)
+    wish = {"id_token_hint": body["id_token"], "post_logout_redirect_uri": BYE}
+    assert provider.http.get("/logout", query_string=wish).headers["Location"] == BYE
+
+
+def test_a_hint_in_a_name_of_its_client_s_own(provider: Provider):
+    provider.door.sign_in()
+    body = provider.redeem(provider.code(client_id="pairwise"), "pairwise").json
+    assert provider.read(body["id_token"], "pairwise")["sub"] != MARIA.id
+    wish = {"id_token_hint": body["id_token"], "client_id": "pairwise", "post_logout_redirect_uri": BYE}
+    assert provider.http.get("/logout", query_string=wish).headers["Location"] == BYE
+    assert provider.door.held is None
+
+
+def unsigned(payload: str) -> str:
+    header = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').rstrip(b"=").decode()
+    return f"{header}.{payload}."
+
+
+Claims = dict[str, Any]
+# What is no hint of this session, by what is made of one that is.
+FORGED: dict[str, Callable[[Provider, str, Claims], str]] = {
+    "unsigned": lambda _, hint, __: unsigned(hint.split(".")[1]),
+    "respelt": lambda _, hint, __: hint.replace(".", "=.", 1),
+    "another provider's": lambda p, _, claims: p.ring.sign("ES256", "JWT", claims | {"iss": "https://other.example"}),
+    "another person's": lambda p, _, claims: p.ring.sign("ES256", "JWT", claims | {"sub": "acc_other"}),
+    "another session's": lambda p, _, claims: p.ring.sign("ES256", "JWT", claims | {"sid": "sid99"}),
+    "of no session": lambda p, _, claims: p.ring.sign("ES256", "JWT", claims | {"sid": None}),
+    "a logout token": lambda p, _, claims: p.ring.sign("ES256", "logout+jwt", claims),
+    "an access token": lambda p, _, __: str(p.tokens()["access_token"]),
+    "rubbish": lambda _, __, ___: "é.é.é",
+}
+
+
+@pytest.mark.parametrize("how", FORGED)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_whatever_proves_nothing_is_asked_and_carries_nothing_on(provider: Provider, how: str, method: str):
+    hint = provider.tokens()["id_token"]
+    claims = {name: value for name, value in provider.read(hint, "portal").items() if name not in {"typ", "alg"}}
+    wish = {"id_token_hint": FORGED[how](provider, hint, claims), "post_logout_redirect_uri": BYE, "state": "s"}
+    sent = {"query_string": wish} if method == "GET" else {"data": wish}
+    page = shown(provider.http.open("/logout", method=method, **sent))
+    assert page == {"page": "sign_out", "fields": {}, "locale": None}
+    assert provider.door.held is not None
+
+
+@pytest.mark.parametrize("state", ["", "ä €", "a b+c", "%0d%0aX: y", "\r\nX: y", "x" * 4096])
+def test_the_state_comes_back_as_it_was(provider: Provider, state: str):
+    wish = {"id_token_hint": provider.tokens()["id_token"], "post_logout_redirect_uri": BYE, "state": state}
+    address = provider.http.get("/logout", query_string=wish).headers["Location"]
+    assert parse_qs(urlsplit(address).query).get("state", [""]) == [state]
+    assert "\n" not in address
+
+
+def test_nobody_is_signed_out_by_another_site_without_a_hint(provider: Provider):
+    provider.door.sign_in()
+    for method in ("GET", "POST"):
+        data = {"data": {"logout_hint": "maria"}} if method == "POST" else {"query_string": {"logout_hint": "maria"}}
+        assert shown(provider.http.open("/logout", method=method, **data))["page"] == "sign_out"
+        assert provider.http.open("/logout/confirm", method=method, **data).status_code in {403, 405}
+    assert provider.door.held is not None
+
+
+def test_what_the_page_carried_is_judged_again(provider: Provider):
+    provider.door.sign_in()
+    wish = {"client_id": "portal", "post_logout_redirect_uri": "https://evil.example/", "state": "s", "csrf": "good"}
+    page = shown(provider.http.post("/logout/confirm", data=wish))
+    assert (page["page"], provider.door.held) == ("signed_out", None)
+
+
+def test_a_client_that_is_disabled_leads_nowhere(provider: Provider):
+    provider.door.sign_in()
+    wish = {"client_id": "disabled", "post_logout_redirect_uri": BYE, "csrf": "good"}
+    assert shown(provider.http.post("/logout/confirm", data=wish))["client"] is None

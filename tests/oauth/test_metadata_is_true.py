@@ -6,10 +6,12 @@ The tests make themselves from the document. Whoever advertises something new sa
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from werkzeug.test import TestResponse
 
-from idp.model import Capacity, Role
+from idp.model import Capacity, Role, SignalKind
 from idp.post import Outbound
 from tests.oauth import truth
 from tests.oauth.provider import ISSUER, MARIA, RESOURCES, Provider, answer_of
@@ -90,6 +92,29 @@ def _only_pushed(provider: Provider) -> bool:
     return "code" not in sent(provider.authorize())
 
 
+def _told_behind(provider: Provider) -> bool:
+    """A logout token waits for the client, and names the session."""
+    truth.registered(provider, "portal", backchannel_logout_uri="https://portal.example/over")
+    sid, _ = _signed_out(provider)
+    with provider.store.read() as tx:
+        ((signal, body),) = tx.signals.queue("portal", 2)
+    said = provider.world.vault.open_json(body)
+    return signal.kind is SignalKind.LOGOUT and (said["sub"], said["sid"]) == (MARIA.id, sid)
+
+
+def _told_in_front(provider: Provider) -> bool:
+    """The page at the end opens the client's address, and names the session."""
+    truth.registered(provider, "portal", frontchannel_logout_uri="https://portal.example/over")
+    sid, page = _signed_out(provider)
+    return json.loads(page.text)["frames"] == [f"https://portal.example/over?iss={quote(ISSUER, safe='')}&sid={sid}"]
+
+
+def _signed_out(provider: Provider) -> tuple[str, TestResponse]:
+    sid = provider.door.sign_in().public_id
+    provider.code()
+    return sid, provider.http.post("/logout/confirm", data={"csrf": "good"})
+
+
 FACTS: Mapping[str, Callable[[Provider], bool]] = {
     "claims_parameter_supported": _takes_claims,
     "request_parameter_supported": _by_value,
@@ -97,6 +122,10 @@ FACTS: Mapping[str, Callable[[Provider], bool]] = {
     "require_request_uri_registration": _needs_registration,
     "require_pushed_authorization_requests": _only_pushed,
     "authorization_response_iss_parameter_supported": _names_itself,
+    "backchannel_logout_supported": _told_behind,
+    "backchannel_logout_session_supported": _told_behind,
+    "frontchannel_logout_supported": _told_in_front,
+    "frontchannel_logout_session_supported": _told_in_front,
 }
 
 
