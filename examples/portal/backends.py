@@ -20,13 +20,15 @@ class Answer:
     status: int = 0
     data: dict[str, Any] = field(default_factory=dict)
     error: str = ""
-    acr: str = ""
+    # What a backend wants of the sign-in, as parameters of the authorization endpoint (RFC 9470, section 4).
+    wanted: dict[str, str] = field(default_factory=dict)
 
 
-def fetch(url: str, token: str) -> Answer:
-    """GET with a bearer token (RFC 6750), telling a refusal from a step-up challenge (RFC 9470) from a failure."""
+def fetch(url: str, token: str, order: dict[str, str] | None = None) -> Answer:
+    """GET, or POST of an order, with a bearer token (RFC 6750): a refusal, a step-up challenge and a failure are told apart."""
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
     try:
-        response = _http.get(url, headers={"Authorization": f"Bearer {token}", "Accept": "application/json"})
+        response = _http.get(url, headers=headers) if order is None else _http.post(url, headers=headers, json=order)
         if response.is_success:
             return Answer("ok", response.status_code, response.json())
     except (httpx.HTTPError, ValueError):
@@ -36,7 +38,8 @@ def fetch(url: str, token: str) -> Answer:
     challenge = WWWAuthenticate.from_header(response.headers.get("WWW-Authenticate"))
     error = (challenge and challenge.get("error")) or "no_error_code"
     if challenge and error == "insufficient_user_authentication":
-        return Answer("stronger", response.status_code, error=error, acr=challenge.get("acr_values") or "")
+        wanted = {name: str(challenge.get(name)) for name in ("acr_values", "max_age") if challenge.get(name)}
+        return Answer("stronger", response.status_code, error=error, wanted=wanted)
     return Answer("refused", response.status_code, error=error)
 
 

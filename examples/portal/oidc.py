@@ -8,7 +8,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
@@ -18,6 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 ID_TOKEN_ALGORITHMS = ["ES256", "RS256"]
+LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 class Refused(Exception):  # noqa: N818 - the provider's answer, by its OAuth error code
@@ -40,13 +41,16 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One authorization request on its way, remembered until its answer returns; `silent` where nothing is asked."""
+    """One authorization request on its way, remembered until its answer returns; `silent` where nothing is asked.
+
+    `wanted` is what a backend wants of the sign-in.
+    """
 
     state: str
     nonce: str
     verifier: str
     then: str = "/"
-    acr: str = ""
+    wanted: dict[str, str] = field(default_factory=dict)
     silent: bool = False
 
 
@@ -126,6 +130,34 @@ class Provider:
         if claims["aud"] not in (self.client_id, [self.client_id]):
             raise Refused("invalid_id_token")
         return claims
+
+    def signed_out(self, logout_token: str) -> tuple[str, str]:
+        """Which session is over, and whose, "" for what isn't said: of a token that passes Back-Channel Logout, section 2.6."""
+        published: Any = self._json("GET", self._endpoint("jwks_uri"))
+        rules = jwt.JWTClaimsRegistry(
+            leeway=60,
+            iss={"essential": True, "value": self.issuer},
+            exp={"essential": True},
+            iat={"essential": True},
+            jti={"essential": True},
+        )
+        try:
+            token = jwt.decode(logout_token, KeySet.import_key_set(published), algorithms=ID_TOKEN_ALGORITHMS)
+            claims = token.claims
+            rules.validate(claims)
+            sid, subject = str(claims.get("sid") or ""), str(claims.get("sub") or "")
+            good = (
+                token.header.get("typ") == "logout+jwt"  # no other token of the provider ends a session
+                and claims.get("aud") in (self.client_id, [self.client_id])
+                and claims["events"].get(LOGOUT) == {}
+                and "nonce" not in claims
+                and bool(sid or subject)
+            )
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise Refused("invalid_request") from error
+        if not good:
+            raise Refused("invalid_request")
+        return sid, subject
 
     def sign_out_url(self, id_token: str, back_to: str, state: str) -> str:
         """Where to send the browser to end the provider's session too (RP-Initiated Logout, section 2)."""

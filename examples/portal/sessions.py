@@ -18,11 +18,13 @@ class SignedIn:
     """A person's grant: one access token for each backend, and the refresh token that gets the next."""
 
     subject: str
+    sid: str
     name: str
     id_token: str
     refresh_token: str
     access: dict[str, Tokens]
-    asked_acr: str = ""
+    # What a backend wanted of this sign-in: no better one is to be had where it still is not content.
+    wanted: dict[str, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def token_for(self, resource: str, provider: Provider) -> str:
@@ -48,10 +50,10 @@ class Session:
     sign_out_state: str = ""
     seen: float = field(default_factory=time.monotonic)
 
-    def begin(self, then: str = "/", acr: str = "", *, silent: bool = False) -> Attempt:
+    def begin(self, then: str = "/", wanted: dict[str, str] | None = None, *, silent: bool = False) -> Attempt:
         """Remember a new authorization request; the oldest of too many is forgotten."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        attempt = Attempt(state, nonce, verifier, then, acr, silent)
+        attempt = Attempt(state, nonce, verifier, then, wanted or {}, silent)
         self.attempts[attempt.state] = attempt
         while len(self.attempts) > MOST_ATTEMPTS:
             self.attempts.pop(next(iter(self.attempts)), None)
@@ -74,6 +76,14 @@ class Sessions:
             session.seen = time.monotonic()
             self._all[session_id] = session
             return session
+
+    def end(self, sid: str, subject: str) -> None:
+        """Sign out whoever belongs to the provider's session `sid`, or where that is "", wherever `subject` is signed in."""
+        with self._lock:
+            for session in list(self._all.values()):
+                person = session.person
+                if person is not None and (person.sid == sid if sid else person.subject == subject):
+                    del self._all[session.id]
 
     def new(self, replacing: Session | None = None) -> Session:
         """A new session under a new id, as at each change of privilege; the old one is gone."""

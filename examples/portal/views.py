@@ -18,7 +18,7 @@ from examples.portal.oidc import Provider, Refused
 from examples.portal.sessions import Session, Sessions, SignedIn
 from examples.portal.texts import LANGUAGES, text
 
-SCOPE = "openid profile email billing:read service:read"
+SCOPE = "openid profile email billing:read billing:write service:read"
 COOKIE = "portal_session"
 NAME = '{"id_token":{"name":null,"given_name":null}}'
 
@@ -138,11 +138,12 @@ def callback() -> Answered:
     g.session = portal.sessions.new(replacing=session)
     g.session.person = SignedIn(
         subject=claims["sub"],
+        sid=str(claims.get("sid") or ""),
         name=str(claims.get("given_name") or claims.get("name") or ""),
         id_token=tokens.id_token,
         refresh_token=tokens.refresh_token,
         access={portal.billing: tokens},
-        asked_acr=attempt.acr,
+        wanted=attempt.wanted,
     )
     return redirect(attempt.then, 303)
 
@@ -157,15 +158,39 @@ def still_there() -> Answered:
 
 @pages.get("/itemised")
 def itemised() -> str | Answered:
-    """The itemised bill. Where billing asks for a stronger sign-in, go and get it (RFC 9470, section 4), once."""
+    """The itemised bill, which wants more than the sign-in."""
     if g.session is None or g.session.person is None:
         return redirect(url_for("pages.home"), 303)
     answer = _ask(g.session.person, _portal().billing, "/bills/itemised")
     if answer.outcome == "ok":
+        g.session.person.wanted = {}  # when the proof has grown old, it may be asked for again
         return render_template("itemised.html", bill=answer.data)
-    if answer.outcome == "stronger" and g.session.person.asked_acr != answer.acr:
-        return _authorize(then="/itemised", acr=answer.acr, acr_values=answer.acr)
-    return error_page({"stronger": "extra_proof", "down": "temporarily_unavailable"}.get(answer.outcome, "token_refused"))
+    return _otherwise(answer, then=url_for("pages.itemised"))
+
+
+@pages.get("/order")
+def offers() -> str | Answered:
+    """What can be ordered; whoever comes back with the extra proof finds what they had chosen, to be confirmed."""
+    if g.session is None or g.session.person is None:
+        return redirect(url_for("pages.home"), 303)
+    answer = _ask(g.session.person, _portal().billing, "/orders")
+    if answer.outcome == "ok":
+        return render_template("order.html", orders=answer.data, chosen=request.args.get("chosen", ""))
+    return _otherwise(answer, then=url_for("pages.offers"))
+
+
+@pages.post("/order")
+def order() -> Answered:
+    """Place an order, which wants the extra proof anew."""
+    _check_form()
+    if g.session.person is None:
+        return redirect(url_for("pages.home"), 303)
+    chosen = request.form.get("item", "")[:40]
+    answer = _ask(g.session.person, _portal().billing, "/orders", {"item": chosen})
+    if answer.outcome == "ok":
+        g.session.person.wanted = {}
+        return redirect(url_for("pages.offers"), 303)
+    return _otherwise(answer, then=url_for("pages.offers", chosen=chosen))
 
 
 @pages.post("/try-the-wrong-backend")
@@ -196,6 +221,18 @@ def sign_out() -> Answered:
         return redirect(url_for("pages.signed_out"), 303)
 
 
+@pages.post("/backchannel-logout")
+def backchannel_logout() -> Answered:
+    """The provider says that a session is over (Back-Channel Logout, section 2.5): ours ends with it."""
+    portal = _portal()
+    try:
+        portal.sessions.end(*portal.provider.signed_out(request.form.get("logout_token", "")))
+    except Refused as refused:
+        down = refused.code == "temporarily_unavailable"
+        return Response(f'{{"error": "{refused.code}"}}', 503 if down else 400, content_type="application/json")
+    return Response(status=200)
+
+
 @pages.get("/signed-out")
 def signed_out() -> str | Answered:
     """Where the provider returns to; a foreign link here signs nobody out, so it claims nothing."""
@@ -219,11 +256,19 @@ def error_page(code: str, status: int = 0) -> Answered:
     return Response(page, status or (503 if code == "temporarily_unavailable" else 400))
 
 
-def _authorize(then: str = "/", acr: str = "", **more: str) -> Answered:
+def _otherwise(answer: Answer, then: str) -> Answered:
+    """Where a backend asks for a better sign-in, go and get it (RFC 9470, section 4), once; else say what is the matter."""
+    person: SignedIn = g.session.person
+    if answer.outcome == "stronger" and person.wanted != answer.wanted:
+        return _authorize(then, answer.wanted, **answer.wanted)
+    return error_page({"stronger": "extra_proof", "down": "temporarily_unavailable"}.get(answer.outcome, "token_refused"))
+
+
+def _authorize(then: str = "/", wanted: dict[str, str] | None = None, **more: str) -> Answered:
     portal = _portal()
     g.session = g.session or portal.sessions.new()
     url = portal.provider.authorization_url(
-        g.session.begin(then, acr, silent=more.get("prompt") == "none"),
+        g.session.begin(then, wanted, silent=more.get("prompt") == "none"),
         f"{portal.url}/callback",
         SCOPE,
         [portal.billing, portal.service],
@@ -234,8 +279,8 @@ def _authorize(then: str = "/", acr: str = "", **more: str) -> Answered:
     return redirect(url, 303)
 
 
-def _ask(person: SignedIn, backend: str, path: str) -> Answer:
-    return fetch(backend + path, person.token_for(backend, _portal().provider))
+def _ask(person: SignedIn, backend: str, path: str, order: dict[str, str] | None = None) -> Answer:
+    return fetch(backend + path, person.token_for(backend, _portal().provider), order)
 
 
 def _check_form() -> None:

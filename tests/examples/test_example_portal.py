@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from joserfc.jwk import ECKey
 from werkzeug.serving import BaseWSGIServer
 
 from examples import billing, listen, portal, service
@@ -91,6 +93,50 @@ def test_asked_while_still_signed_in_the_portal_goes_on(browser: httpx.Client) -
     assert "Hello, Anna" in browser.get("/still-there").text
 
 
+LOGOUT = {"http://schemas.openid.net/event/backchannel-logout": {}}
+
+
+def tell(browser: httpx.Client, provider: TinyProvider, **changes: Any) -> httpx.Response:
+    """The provider says, in the background, that a session is over."""
+    token = {"aud": "portal", "sub": "u1", "sid": "s1", "events": LOGOUT, "client_id": None, **changes}
+    made = provider.token(token.pop("aud"), {"typ": token.pop("typ", "logout+jwt")}, token.pop("key", None), **token)
+    return httpx.post(browser.base_url.join("/backchannel-logout"), data={"logout_token": made})
+
+
+@pytest.mark.parametrize(("changes", "gone"), [({}, True), ({"sid": "s2"}, False), ({"sid": None}, True)])
+def test_told_that_a_session_is_over_the_portal_s_ends_with_it(
+    browser: httpx.Client, provider: TinyProvider, changes: dict[str, Any], gone: bool
+) -> None:
+    provider.id_token = {"sid": "s1"}
+    assert "Hello, Anna" in browser.get("/sign-in").text
+    assert tell(browser, provider, **changes).status_code == 200
+    assert ("Sign in to My Norda" if gone else "Hello, Anna") in browser.get("/").text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"typ": "JWT"},
+        {"typ": "at+jwt"},
+        {"aud": "other"},
+        {"iss": "https://evil.example"},
+        {"exp": 1},
+        {"jti": None},
+        {"events": {}},
+        {"events": None},
+        {"nonce": "n"},
+        {"sub": None, "sid": None},
+        {"key": ECKey.generate_key("P-256", {"kid": "first"})},
+    ],
+)
+def test_what_is_no_logout_token_ends_nothing(browser: httpx.Client, provider: TinyProvider, changes: dict[str, Any]) -> None:
+    provider.id_token = {"sid": "s1"}
+    browser.get("/sign-in")
+    answer = tell(browser, provider, **changes)
+    assert (answer.status_code, answer.json()) == (400, {"error": "invalid_request"})
+    assert "Hello, Anna" in browser.get("/").text
+
+
 def test_signing_out(browser: httpx.Client, provider: TinyProvider) -> None:
     page = browser.get("/sign-in")
     assert browser.post("/sign-out").status_code == 400
@@ -151,7 +197,29 @@ def test_a_third_party_may_start_a_sign_in(browser: httpx.Client, provider: Tiny
 def test_step_up_is_fetched_once(browser: httpx.Client, provider: TinyProvider) -> None:
     browser.get("/sign-in")
     assert "Itemised calls" in browser.get("/itemised").text
-    assert provider.requests[3]["acr_values"] == ["extra"]
+    assert (provider.requests[3]["acr_values"], provider.requests[3]["max_age"]) == (["extra"], ["3600"])
+
+
+def test_an_order_wants_a_sign_in_of_just_now(browser: httpx.Client, provider: TinyProvider) -> None:
+    provider.auth_time -= 3000
+    browser.get("/sign-in")
+    page = browser.get("/order")
+    chosen = {"csrf": csrf(page), "item": "roaming"}
+    back = browser.post("/order", data=chosen)
+    asked = [one for one in provider.requests if "acr_values" in one]
+    assert [(one["acr_values"], one["max_age"]) for one in asked] == [(["extra"], ["600"])]
+    assert "Please confirm your order." in back.text
+    assert browser.post("/order", data={**chosen, "csrf": "wrong"}).status_code == 400
+    assert "Ordered" in browser.post("/order", data={**chosen, "csrf": csrf(back)}).text
+
+
+def test_a_provider_that_gives_no_better_sign_in_is_not_asked_again(browser: httpx.Client, provider: TinyProvider) -> None:
+    provider.obliging, provider.auth_time = False, provider.auth_time - 9000
+    browser.get("/sign-in")
+    page = browser.get("/itemised")
+    assert page.status_code == 400
+    assert "that can't be given just now" in page.text.replace("&#39;", "'")
+    assert len([one for one in provider.requests if "acr_values" in one]) == 1
 
 
 def test_tokens_are_renewed_with_the_newest_refresh_token(browser: httpx.Client, provider: TinyProvider) -> None:

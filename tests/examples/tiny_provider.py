@@ -13,6 +13,7 @@ from werkzeug.serving import BaseWSGIServer
 
 BILLING = "http://billing.test"
 SERVICE = "http://service.test"
+SCOPE = "billing:read billing:write service:read"
 
 
 @contextmanager
@@ -38,6 +39,8 @@ class TinyProvider:
         self.refresh_token = "none yet"
         self.nonce = ""
         self.acr = "pwd+pin"
+        self.auth_time = int(time.time())
+        self.obliging = True
         self.issuer = ""
         self.dead = False
         self.expires_in = 300
@@ -71,6 +74,8 @@ class TinyProvider:
         def authorize() -> Any:
             self.requests.append(request.args.to_dict(flat=False))
             self.nonce, self.acr = request.args["nonce"], request.args.get("acr_values", self.acr)
+            if request.args.get("max_age") and self.obliging:
+                self.auth_time = int(time.time())
             answer = {"code": "c0de", "state": request.args["state"], "iss": self.issuer, **self.callback}
             query = "&".join(f"{name}={value}" for name, value in answer.items() if value is not None)
             return redirect(f"{request.args['redirect_uri']}?{query}", 303)
@@ -92,7 +97,7 @@ class TinyProvider:
         self.refresh_token = f"r{len(self.requests)}"
         identity = {"aud": "portal", "nonce": self.nonce, "given_name": "Anna", "client_id": None, **self.id_token}
         return {
-            "access_token": self.token(form["resource"], scope="billing:read service:read", acr=self.acr),
+            "access_token": self.token(form["resource"], scope=SCOPE, acr=self.acr, auth_time=self.auth_time),
             "token_type": "Bearer",
             "expires_in": self.expires_in,
             "refresh_token": self.refresh_token,

@@ -39,7 +39,7 @@ def test_the_shipped_clients(config: Path, environ: dict[str, str]) -> None:
     assert portal.secret_digests == (hashlib.sha256(environ["PORTAL_CLIENT_SECRET"].encode()).hexdigest(),)
     assert portal.redirect_uris == ("http://localhost:8081/callback",)
     assert portal.initiate_login_uri == "http://localhost:8081/sign-in"
-    assert portal.scope == ("openid", "profile", "email", "offline_access", "billing:read", "service:read")
+    assert portal.scope == ("openid", "profile", "email", "offline_access", "billing:read", "billing:write", "service:read")
     assert portal.resources == ("http://localhost:8082", "http://localhost:8083")
     assert app.public
     assert app.require_pkce
