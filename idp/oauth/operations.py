@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from idp.policies.client_rules import GRANTS
+
 Schema = Mapping[str, Any]
 
 TEXT: Schema = {"type": "string"}
@@ -53,7 +55,7 @@ _STREAM: Mapping[str, Schema] = {
 }
 _NAMED: Mapping[str, Schema] = {"stream_id": TEXT}
 _GRANTS: Mapping[str, Schema] = {
-    "grant_type": TEXT,
+    "grant_type": {"type": "string", "enum": list(GRANTS)},
     "code": TEXT,
     "redirect_uri": ADDRESS,
     "code_verifier": TEXT,
