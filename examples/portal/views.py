@@ -114,7 +114,7 @@ def sign_in() -> Answered:
     if request.values.get("iss", _portal().provider.issuer) != _portal().provider.issuer:
         raise Refused("issuer_mismatch")
     hint = request.values.get("login_hint", "")[:200]
-    return _authorize(**({"login_hint": hint} if hint else {}))
+    return _authorize(login_hint=hint) if hint else _authorize()
 
 
 @pages.get("/callback")
