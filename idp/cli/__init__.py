@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "explain": ("idp.cli.explain", "Why one account stands as it does, and what comes next."),
     "policy": ("idp.cli.policy", "Check and show policies."),
     "clients": ("idp.cli.clients", "List, check, register and change clients."),
+    "streams": ("idp.cli.streams", "List, pause and remove streams of security events."),
     "letters": ("idp.cli.letters", "Preview letters; list and retry undelivered ones."),
     "keys": ("idp.cli.keys", "List and rotate signing keys; make the master key."),
     "audit": ("idp.cli.audit", "Verify that the audit is as it was written."),

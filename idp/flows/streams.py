@@ -4,7 +4,7 @@ A receiver is found by who asks, never by the name of a stream alone: another's 
 subjects to add: a stream tells of everybody, and so nothing can be asked about anybody.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -198,18 +198,31 @@ def everyone(world: World) -> list[tuple[Stream, Client | None]]:
     return [(one, None if (client := clients[one.client_id]) is None or client.disabled else client) for one in found]
 
 
-def steer(world: World, stream_id: str, status: StreamStatus, reason: str, actor: str) -> bool:
-    """Hold a stream back or let it flow again, and tell its receiver (Shared Signals 1.0, 8.1.5); False where there is none."""
+def steer(  # noqa: PLR0917 - what is decided, by whom
+    world: World, stream_id: str, status: StreamStatus, reason: str, actor: str, carry: Callable[[], None]
+) -> bool:
+    """Hold a stream back or let it flow again, and tell its receiver (Shared Signals 1.0, 8.1.5); False where there is none.
+
+    What waits, with the word of the pause behind it, is sent by ``carry`` before the stream stops; what cannot be sent
+    then waits.
+    """
+    stops = status is not StreamStatus.ENABLED
+    said = {"status": status.value, **({"reason": reason} if reason else {})}
+    if stops:
+        with world.store.begin() as tx:
+            stream = _any(tx, stream_id)
+            if stream is not None:
+                announcing.tell_stream(world, tx, world.clock(), stream, UPDATED, said)
+        carry()
     now = world.clock()
     with world.store.begin() as tx:
-        stream = next((one for one in tx.streams.all() if one.id == stream_id), None)
+        stream = _any(tx, stream_id)
         if stream is None:
             return False
         turned = replace(stream, status=status, reason=reason)
         _settle(tx, turned)
-        said = {"status": status.value, **({"reason": reason} if reason else {})}
-        # The last word before the pause: as from a stream that flows, so that it does not wait itself.
-        announcing.tell_stream(world, tx, now, replace(turned, status=StreamStatus.ENABLED), UPDATED, said)
+        if not stops:
+            announcing.tell_stream(world, tx, now, turned, UPDATED, said)
         _record(world, tx, now, "stream.turned", turned, actor)
     return True
 
@@ -218,7 +231,7 @@ def dismiss(world: World, stream_id: str, actor: str) -> bool:
     """Remove a stream and what waited in it; False where there is none."""
     now = world.clock()
     with world.store.begin() as tx:
-        stream = next((one for one in tx.streams.all() if one.id == stream_id), None)
+        stream = _any(tx, stream_id)
         if stream is None:
             return False
         tx.streams.remove(stream.id)
@@ -234,6 +247,10 @@ def _flowing(world: World, stream: Stream, waiting: list[Row]) -> list[Row]:
     if stream.status is StreamStatus.ENABLED:
         return waiting
     return [one for one in waiting if UPDATED in world.vault.open_json(one[1])["events"]]
+
+
+def _any(tx: Transaction, stream_id: str) -> Stream | None:
+    return next((one for one in tx.streams.all() if one.id == stream_id), None)
 
 
 def _own(tx: Transaction, client: Client, stream_id: str) -> Stream | None:

@@ -353,18 +353,22 @@ def test_a_verification_may_not_be_asked_for_too_often(watcher: Receiver):
     assert watcher.ask("POST", "/ssf/verify", {"stream_id": stream_id, "state": "\udfff"}).status_code == 400
 
 
+def nothing() -> None:
+    """Nobody carries anything: these streams are polled."""
+
+
 def test_the_operator_pauses_a_stream_and_its_receiver_is_told(watcher: Receiver):
     world, stream_id = watcher.provider.world, watcher.begin()["stream_id"]
     signed_out(watcher.provider)
     watcher.provider.clock.advance(seconds=1)
-    assert streams.steer(world, stream_id, StreamStatus.PAUSED, "Maintenance", "staff")
+    assert streams.steer(world, stream_id, StreamStatus.PAUSED, "Maintenance", "staff", nothing)
     watcher.provider.clock.advance(seconds=1)
     (told,) = watcher.events()
     assert told["events"] == {streams.UPDATED: {"status": "paused", "reason": "Maintenance"}}
-    assert streams.steer(world, stream_id, StreamStatus.ENABLED, "", "staff")
+    assert streams.steer(world, stream_id, StreamStatus.ENABLED, "", "staff", nothing)
     kinds = [next(iter(one["events"])) for one in watcher.events()]
     assert kinds == [signals.SESSION_REVOKED, streams.UPDATED, streams.UPDATED]
-    assert not streams.steer(world, "never-was", StreamStatus.PAUSED, "", "staff")
+    assert not streams.steer(world, "never-was", StreamStatus.PAUSED, "", "staff", nothing)
 
 
 def test_the_operator_removes_streams_of_clients_that_are_gone(watcher: Receiver):

@@ -1,5 +1,6 @@
 """T3: what ends reaches the backends: billing and the portal of the examples are told by the worker, over real HTTP."""
 
+import re
 import secrets
 import socket
 import threading
@@ -10,16 +11,17 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+from click.testing import CliRunner, Result
 
 from examples import billing, listen, portal
 from examples.events import Receiver
-from idp.cli import signalling
+from idp.cli import idp, signalling
 from idp.flows import assist
 from idp.flows.assist import Act
 from idp.model import Client
 from idp.vault import digest
 from tests.examples.tiny_provider import running
-from tests.harness import House, open_house
+from tests.harness import CONFIG, House, open_house
 from tests.people import BILLING, SERVICE, Person
 
 WITHIN = 1.0
@@ -169,3 +171,33 @@ def test_t03_whoever_comes_back_is_let_in(town: Town) -> None:
     token = again.tokens()["access_token"]
     soon(lambda: town.bill(token) == 200)
     assert town.bill(before) == 401
+
+
+def staff(town: Town, *arguments: str) -> str:
+    """What `idp streams` says."""
+    environ = {**town.house.secrets, "IDP_CONFIG": str(CONFIG)}
+    said: Result = CliRunner(env=environ).invoke(idp, ["streams", *arguments])
+    assert said.exit_code == 0, said.output
+    return said.output
+
+
+def test_t03_staff_hold_a_stream_back_and_let_it_flow_and_nothing_is_lost(town: Town) -> None:
+    (stream_id,) = re.findall(r"│ (\S{22}) │ billing", staff(town, "list"))
+    person = town.arrives()
+    token = person.tokens()["access_token"]
+    assert staff(town, "pause", stream_id, "--reason", "We move house") == f"{stream_id}: paused.\n"
+    assert "paused (We move house)" in staff(town, "list")
+    signs_out(town, person)
+    soon(lambda: not town.hello(person))
+    assert town.bill(token) == 200
+    assert staff(town, "resume", stream_id) == f"{stream_id}: flows.\n"
+    soon(lambda: town.bill(token) == 401)
+
+
+def test_t03_staff_remove_a_stream_and_its_receiver_may_begin_another(town: Town) -> None:
+    (stream_id,) = re.findall(r"│ (\S{22}) │ billing", staff(town, "list"))
+    assert staff(town, "remove", stream_id) == f"{stream_id}: removed.\n"
+    unknown = CliRunner(env={**town.house.secrets, "IDP_CONFIG": str(CONFIG)}).invoke(idp, ["streams", "pause", stream_id])
+    assert (unknown.exit_code, unknown.output) == (1, f"Error: There is no stream {stream_id}.\n")
+    assert town.receiver.subscribe()
+    assert stream_id not in staff(town, "list")
