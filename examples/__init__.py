@@ -19,6 +19,8 @@ DEMO = {
     "PORTAL_CLIENT_ID": "portal",
     "PORTAL_CLIENT_SECRET": "demo-portal-secret-not-for-production",
     "BILLING_URL": "http://localhost:8082",
+    "BILLING_CLIENT_ID": "billing",
+    "BILLING_CLIENT_SECRET": "demo-billing-secret-not-for-production",
     "SERVICE_URL": "http://localhost:8083",
     "INBOX_URL": "http://localhost:8084",
     "INBOX_SMTP_PORT": "8085",

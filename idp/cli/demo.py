@@ -181,7 +181,9 @@ def _neighbours(port: int, environ: Mapping[str, str]) -> Iterator[None]:
     )
     with contextlib.ExitStack() as running:
         running.enter_context(_thread(portal.server(port + 1, shop)))
-        running.enter_context(_thread(billing.server(port + 2, issuer, environ["BILLING_URL"])))
+        running.enter_context(
+            _thread(billing.server(port + 2, issuer, environ["BILLING_URL"], environ["BILLING_CLIENT_SECRET"]))
+        )
         running.enter_context(_thread(service.server(port + 3, issuer, environ["SERVICE_URL"])))
         running.enter_context(_thread(inbox.server(port + 4, port + 5)))
         yield
