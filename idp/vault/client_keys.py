@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
@@ -19,7 +18,7 @@ ALGORITHMS: Final = ("ES256", "PS256", "RS256")
 LIFE: Final = 300.0
 PAUSE: Final = 30.0
 _LONGEST = 16_384
-_FEWEST_RSA_BITS = 2048
+_FEWEST_RSA_BYTES = 2048 // 8
 _WAIT: Final = 2.0
 
 Signed = tuple[dict[str, Any], dict[str, Any]]
@@ -156,9 +155,9 @@ def _made(jwk: Any) -> _Key | None:
     if not algorithms:
         return None
     try:
+        if jwk["kty"] == "RSA" and len(unb64(jwk["n"].encode("ascii"))) < _FEWEST_RSA_BYTES:
+            return None
         public = (ECKey if jwk["kty"] == "EC" else RSAKey).import_key(jwk).public_key
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
-        return None
-    if isinstance(public, rsa.RSAPublicKey) and public.key_size < _FEWEST_RSA_BITS:
         return None
     return _Key(jwk.get("kid"), algorithms, public)

@@ -1,14 +1,16 @@
-"""RFC 6749 2.3 and RFC 7523: exactly the registered method, one at a time."""
+"""RFC 6749 2.3: exactly the registered method, one at a time."""
 
 import base64
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import jwt
 import pytest
-from joserfc.jwk import ECKey
 
-from tests.oauth.provider import ASSERTING, BILLING, CLIENTS, ISSUER, NOW, SECRET, SERVICE, Provider, basic
+from idp.flows import registering_clients
+from idp.flows.known_clients import KnownClients
+from idp.vault import digest
+from tests.oauth.provider import BILLING, SECRET, SERVICE, Provider, basic, page_of
 
 GRANT = {"grant_type": "client_credentials"}
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -90,70 +92,42 @@ def test_unknown_and_known_clients_get_the_same_words(provider: Provider):
     assert len({(answer.status_code, answer.text, str(answer.headers)) for answer in answers}) == 1
 
 
-def claims(**changes: Any) -> dict[str, Any]:
-    usual = {"iss": "robot", "sub": "robot", "aud": ISSUER, "exp": NOW + timedelta(minutes=4), "jti": "one"}
-    return {name: value for name, value in (usual | changes).items() if value is not None}
-
-
-def asserted(provider: Provider, said: dict[str, Any], *, key: Any = None, alg: str = "ES256", **form: str) -> Any:
-    signer = key or ASSERTING.private_key
-    assertion = jwt.encode(said, signer, algorithm=alg, headers={"kid": "robot-1", "typ": form.pop("typ", "JWT")})
-    return provider.http.post("/token", data=GRANT | {"client_assertion_type": TYPE, "client_assertion": assertion} | form)
-
-
-def test_an_assertion_is_good_once(provider: Provider):
-    assert asserted(provider, claims()).status_code == 200
-    assert refused(asserted(provider, claims()))
-    assert asserted(provider, claims(jti="two", aud=f"{ISSUER}/token"), client_id="robot").status_code == 200
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"aud": "https://evil.example"},
-        {"aud": [ISSUER, "https://evil.example"]},
-        {"aud": None},
-        {"exp": NOW - timedelta(seconds=61)},
-        {"exp": None},
-        {"exp": NOW + timedelta(days=365)},
-        {"exp": 10**40},
-        {"nbf": NOW + timedelta(seconds=70)},
-        {"jti": None},
-        {"jti": "\ud800"},
-        {"jti": ""},
-        {"jti": "x" * 300},
-        {"iss": "portal"},
-        {"sub": "portal"},
-        {"iss": "portal", "sub": "portal"},
-        {"iss": "unknown", "sub": "unknown"},
-    ],
-)
-def test_assertions_that_are_not(provider: Provider, changes: dict[str, Any]):
-    assert refused(asserted(provider, claims(**changes)))
-
-
-def test_signed_by_someone_else(provider: Provider):
-    assert refused(asserted(provider, claims(), key="x" * 40, alg="HS256"))
-    assert refused(asserted(provider, claims(), key=jwt.PyJWK.from_dict(_other_key()).key))
-    assert refused(asserted(provider, claims(), client_id="portal"))
-    assert refused(asserted(provider, claims(), typ="at+jwt"))
-    for assertion in ("x", "a.b.c", "", "." * 20_000):
-        form = GRANT | {"client_assertion_type": TYPE, "client_assertion": assertion}
-        assert refused(provider.http.post("/token", data=form))
-
-
-def test_our_own_access_token_is_no_assertion(provider: Provider):
-    token = provider.token("billing", **GRANT).json["access_token"]
-    form = GRANT | {"client_assertion_type": TYPE, "client_assertion": token, "client_id": "robot"}
-    assert refused(provider.http.post("/token", data=form))
-
-
 def test_an_app_needs_no_secret(provider: Provider):
     code = provider.code(client_id="app", redirect_uri="https://spa.example/cb")
     form = {"client_id": "app", "redirect_uri": "https://spa.example/cb"}
     assert provider.redeem(code, None, **form).status_code == 200
-    assert {client.id for client in CLIENTS if client.public} == {"app"}
 
 
-def _other_key() -> dict[str, Any]:
-    return dict(ECKey.generate_key("P-256").as_dict(private=True))
+def test_an_old_secret_is_good_until_its_end(provider: Provider) -> None:
+    billing = provider.world.clients["billing"]
+    ends = {digest("an older secret"): provider.clock() + timedelta(days=7)}
+    both = replace(billing, secret_digests=(digest(SECRET), digest("an older secret")), secret_ends=ends)
+    provider.start(clients={"billing": both})
+
+    def good(secret: str) -> bool:
+        return bool(provider.http.post("/token", data=GRANT, headers=basic("billing", secret)).status_code == 200)
+
+    assert good(SECRET)
+    assert good("an older secret")
+    provider.clock.advance(days=7)
+    assert good(SECRET)
+    assert not good("an older secret")
+
+
+def test_a_client_that_is_registered_meanwhile_is_known_at_once_and_its_pages_may_ask(provider: Provider) -> None:
+    provider.start(clients=KnownClients(provider.world.clients, provider.store, provider.clock.monotonic))
+    spa = replace(provider.world.clients["app"], id="spa", redirect_uris=("https://late.example/cb",))
+    asked = {"Origin": "https://late.example"}
+    assert "Access-Control-Allow-Origin" not in provider.http.post("/token", headers=asked).headers
+    assert isinstance(registering_clients.add(provider.world, spa, "cli:o"), registering_clients.StoredClient)
+    assert provider.http.post("/token", headers=asked).headers["Access-Control-Allow-Origin"] == "https://late.example"
+    code = provider.code(client_id="spa", redirect_uri="https://late.example/cb")
+    changed = registering_clients.change(
+        provider.world, "spa", lambda one: replace(one, redirect_uris=("https://x.example/",)), "o"
+    )
+    assert isinstance(changed, registering_clients.StoredClient)
+    assert page_of(provider.authorize(client_id="spa", redirect_uri="https://late.example/cb")) == "invalid_redirect_uri"
+    assert "Access-Control-Allow-Origin" not in provider.http.post("/token", headers=asked).headers
+    registering_clients.disable(provider.world, "spa", "cli:o")
+    form = {"client_id": "spa", "redirect_uri": "https://late.example/cb"}
+    assert refused(provider.redeem(code, None, **form))
