@@ -27,13 +27,15 @@ def create_app(settings: Settings | None = None, world: World | None = None) -> 
     app = Flask("idp", static_folder=None, template_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=settings.server.max_body, MAX_FORM_MEMORY_SIZE=settings.server.max_body)
     house = _house(settings, world)
-    limits, failures = make_limits(app, world, house.bucket)
+    limits, failures, strangers = make_limits(app, world, house.bucket)
     app.register_blueprint(create_blueprint(house, limits))
     ring = open_ring(world, time.monotonic)
     app.extensions["idp.published"] = oauth.published(world, ring)
-    app.register_blueprint(oauth.create_blueprint(world, ring, Entrance(house), FrontPages(house), failures))
-    asked = cast("View", app.view_functions["oauth.authorize"])
-    app.view_functions["oauth.authorize"] = limits["authorize"](asked)
+    app.register_blueprint(oauth.create_blueprint(world, ring, Entrance(house), FrontPages(house), failures, crowd=strangers))
+    # Whoever is asked for no proof can ask without end, and each time something is kept.
+    for name in ("oauth.authorize", "oauth.device_authorization"):
+        asked = cast("View", app.view_functions[name])
+        app.view_functions[name] = limits["authorize"](asked)
     errors.add_to(app, house, settings.redirects)
     return app
 

@@ -16,8 +16,10 @@ from idp.web import Limits, View
 Throttle = Callable[[View], View]
 
 
-def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> tuple[Limits, Callable[[str], bool]]:
-    """The decorators that throttle pages, and the call that counts a failed client authentication.
+def make_limits(
+    app: Flask, world: World, bucket: Callable[[Request], str]
+) -> tuple[Limits, Callable[[str], bool], Callable[[], bool]]:
+    """The decorators that throttle pages, and two calls: that count a failed client authentication, and a stranger's request.
 
     A limiter that cannot count refuses (the store is down): limits never fail open.
     """
@@ -37,7 +39,7 @@ def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> t
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     rules = world.policy.rate_limits
-    failures = parse(rules.token_failures)
+    failures, strangers = parse(rules.token_failures), parse(rules.authorize)
 
     def count_failure(client_id: str) -> bool:
         """Count a failed client authentication; whether there were too many from this source or for this client."""
@@ -46,7 +48,11 @@ def make_limits(app: Flask, world: World, bucket: Callable[[Request], str]) -> t
             counted.append(limiter.limiter.hit(failures, "client", client_id))
         return not all(counted)
 
-    return _pages(limiter, rules), count_failure
+    def count_stranger() -> bool:
+        """Count a request that a client leaves here without proving who it is; whether there were too many from this source."""
+        return not limiter.limiter.hit(strangers, "strangers", key())
+
+    return _pages(limiter, rules), count_failure, count_stranger
 
 
 def _pages(limiter: Limiter, rules: RateLimits) -> Limits:

@@ -10,7 +10,7 @@ from idp.oauth import metadata, openapi, registration, streams
 from idp.oauth.authorize import Authorization
 from idp.oauth.clients import Clients, Origins
 from idp.oauth.device import DeviceGrant, answer_device
-from idp.oauth.door import Finished, Pages, Pending, SignInDoor, Throttle
+from idp.oauth.door import Crowd, Finished, Pages, Pending, SignInDoor, Throttle
 from idp.oauth.exchange import ExchangeGrant
 from idp.oauth.introspect import Introspection, Revocation, answer_one
 from idp.oauth.logout import Logout
@@ -21,15 +21,17 @@ from idp.oauth.userinfo import answer_userinfo
 from idp.oauth.wire import ALL_METHODS, endpoint
 from idp.vault.signing import KeyRing
 
-__all__ = ["Finished", "Pages", "Pending", "SignInDoor", "Throttle", "create_blueprint", "published"]
+__all__ = ["Crowd", "Finished", "Pages", "Pending", "SignInDoor", "Throttle", "create_blueprint", "published"]
 
 
-def create_blueprint(world: World, keys: KeyRing, door: SignInDoor, pages: Pages, throttle: Throttle) -> Blueprint:
+def create_blueprint(
+    world: World, keys: KeyRing, door: SignInDoor, pages: Pages, throttle: Throttle, *, crowd: Crowd
+) -> Blueprint:
     """Every endpoint of the provider, on the World given."""
     # What assertions may be made for: RFC 7523 3, and RFC 9126 2 for either endpoint.
     named = ("token_endpoint", "pushed_authorization_request_endpoint")
     addresses = {world.issuer.rstrip("/") + metadata.PATHS[name] for name in named}
-    clients = Clients(world, frozenset({world.issuer, *addresses}), throttle)
+    clients = Clients(world, frozenset({world.issuer, *addresses}), throttle, crowd)
     server = create_server(world, keys, clients)
     for grant_type in (DeviceGrant, ExchangeGrant):
         server.register_grant(grant_type)  # type: ignore[no-untyped-call]

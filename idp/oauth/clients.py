@@ -17,7 +17,7 @@ from idp.flows.known_clients import all_of
 from idp.flows.world import World
 from idp.model import Client
 from idp.oauth import assertion
-from idp.oauth.door import Throttle
+from idp.oauth.door import Crowd, Throttle
 from idp.oauth.errors import ClientRefusedError, TooManyFailuresError
 from idp.oauth.wire import TokenRequest
 from idp.policies.client_keys import FAPI_ALGORITHMS
@@ -61,8 +61,8 @@ class Registered:
 class Clients:
     """The registered clients as they are at each moment, and the judge of their authentication."""
 
-    def __init__(self, world: World, audiences: frozenset[str], throttle: Throttle) -> None:
-        self._world, self._audiences, self._throttle = world, audiences, throttle
+    def __init__(self, world: World, audiences: frozenset[str], throttle: Throttle, crowd: Crowd) -> None:
+        self._world, self._audiences, self._throttle, self._crowd = world, audiences, throttle, crowd
         nobody = Client("", "", auth_method="")
         self._no_keys = ClientKeys.nobody()
         self._nobody = Registered(nobody, _padded(nobody), self._no_keys, frozenset())
@@ -101,6 +101,11 @@ class Clients:
         if not fits or record.client.auth_method != claimed.method or record.client.disabled:
             raise self._refused(claimed.client_id, claimed.method)
         return record.client
+
+    def make_room(self, client: Client) -> None:
+        """Let a client leave something here; of those that prove nothing only so many, or ``TooManyFailuresError``."""
+        if client.public and self._crowd():
+            raise TooManyFailuresError("Too many requests. Try again later.")
 
     def _registered(self, client_id: str) -> Registered | None:
         """The client as it is now; what was worked out from it is kept until it changes."""

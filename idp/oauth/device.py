@@ -35,6 +35,7 @@ def answer_device(server: Server) -> Response:
     client = server.authenticate_client(request)
     if GRANT_TYPE not in client.grant_types:
         raise EndpointError("The client may not use this grant.", error="unauthorized_client")
+    server.clients.make_room(client)
     codes = grant.begin_device(server.world, _asked(server.world, client, request))
     page = server.world.issuer.rstrip("/") + "/device"
     told: dict[str, Any] = {

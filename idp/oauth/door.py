@@ -12,6 +12,8 @@ from idp.policies.steps import Step
 
 # Called with the client_id of each failed authentication (possibly of no client at all); True: there were too many.
 Throttle = Callable[[str], bool]
+# Called with each request that takes up room and that nobody vouches for; True: there were too many.
+Crowd = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,14 +61,14 @@ class ClientRefusedError(EndpointError):
 
 
 class TooManyFailuresError(EndpointError):
-    """Too many failed authentications (RFC 6585 4)."""
+    """Too many failed authentications, or requests of clients that cannot authenticate (RFC 6585 4)."""
 
     error = "temporarily_unavailable"
     status_code = 429
     more = (("Retry-After", "60"),)
 
-    def __init__(self) -> None:
-        super().__init__("Too many failed attempts. Try again later.")
+    def __init__(self, description: str = "Too many failed attempts. Try again later.") -> None:
+        super().__init__(description)
 
 
 class StoreUnavailableError(EndpointError):

@@ -19,6 +19,7 @@ def answer_pushed(server: Server) -> Response:
     """``POST /par``: every check of the authorization endpoint, at once, told to the client itself."""
     request = token_request()
     client = server.clients.authenticate(request)
+    server.clients.make_room(client)
     key = server.proofs.key(request, PATH, client)
     asked = {name: value for name, value in request.values.items() if name not in _CREDENTIALS}
     pairs = tuple((asked | {"client_id": client.id}).items()) + tuple(("resource", name) for name in request.resources)

@@ -318,10 +318,12 @@ class Provider:
         self.ring: KeyRing = open_ring(self.world, self.clock.monotonic)
         self.door = Door(self.world)
         self.failures: list[str] = []
-        self.throttled = False
+        self.throttled = self.crowded = False
         self.app = Flask("provider")
         self.app.testing = True
-        self.app.register_blueprint(create_blueprint(self.world, self.ring, self.door, Pages(), self._failed))
+        self.app.register_blueprint(
+            create_blueprint(self.world, self.ring, self.door, Pages(), self._failed, crowd=lambda: self.crowded)
+        )
         self.http = self.app.test_client()
 
     def _failed(self, client_id: str) -> bool:

@@ -251,3 +251,12 @@ def test_it_is_told_where_machines_look(provider: Provider):
     told = provider.http.get("/.well-known/oauth-authorization-server").json
     assert told["pushed_authorization_request_endpoint"] == f"{ISSUER}/par"
     assert told["require_pushed_authorization_requests"] is False
+
+
+def test_of_clients_that_prove_nothing_only_so_many_are_taken_at_a_time(provider: Provider):
+    provider.crowded = True
+    good = {"redirect_uri": "http://127.0.0.1:51234/cb", "client_id": "app"}
+    response = push(provider, None, **good)
+    assert (response.status_code, response.json["error"]) == (429, "temporarily_unavailable")
+    assert response.headers["Retry-After"] == "60"
+    assert push(provider).status_code == 201
