@@ -110,7 +110,7 @@ def test_a_paused_stream_gives_nothing_and_keeps_it(watcher: Receiver):
 def poll_waiting(watcher: Receiver, rest: Callable[[float], None]) -> Callable[[], dict[str, Any]]:
     """A poll that would wait, of a transmitter that rests as it is told."""
     provider = watcher.provider
-    server = create_server(provider.world, provider.ring, Clients(provider.world, frozenset(), lambda _: False))
+    server = create_server(provider.world, provider.ring, Clients(provider.world, frozenset(), lambda _: False, lambda: False))
     views = Streams(server, rest)
 
     def ask() -> dict[str, Any]:
