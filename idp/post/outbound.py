@@ -4,6 +4,7 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -74,17 +75,21 @@ class Outbound:
         try:
             parts = urlsplit(url)
             host, port = self._place(parts)
-            address = self._resolved(host, port, plain=parts.scheme == "http")
+            addresses = self._resolved(host, port, plain=parts.scheme == "http")
         except ValueError as error:
             raise Unreachable("the address can't be parsed") from error
         trust = None if parts.scheme == "http" else self._trusted()
-        connection = _Judged(host, port, address, self._timeout, trust)
+        connection = _Judged(host, port, addresses, self._timeout, trust)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
-            with _deadline(connection, self._timeout):
+            with _deadline(connection, self._timeout) as over:
                 connection.request(method, path, body, {"User-Agent": "idp", "Connection": "close", **headers})
                 answer = connection.getresponse()
-                return Answer(answer.status, _read(answer, most), answer.headers.get_content_type())
+                told = Answer(answer.status, _read(answer, most), answer.headers.get_content_type())
+            # The library takes headers that were cut for an answer without a body.
+            if over.is_set():
+                raise Unreachable("no answer in time")
+            return told
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise Unreachable(f"no answer: {type(error).__name__}") from error
         finally:
@@ -104,7 +109,7 @@ class Outbound:
             raise Unreachable("the address is not a public one")
         return parts.hostname, parts.port or (80 if parts.scheme == "http" else 443)
 
-    def _resolved(self, host: str, port: int, *, plain: bool) -> str:
+    def _resolved(self, host: str, port: int, *, plain: bool) -> list[str]:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
@@ -112,7 +117,7 @@ class Outbound:
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
         if not addresses or not all(self._allowed(ip_address(one), plain=plain) for one in addresses):
             raise Unreachable("the name leads to an address that is not a public one")
-        return addresses[0]
+        return addresses
 
     def _allowed(self, address: IPv4Address | IPv6Address, *, plain: bool) -> bool:
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
@@ -123,7 +128,8 @@ class Outbound:
             address.sixtofour or address.teredo or any(address in network for network in _TRANSLATED)
         ):
             return False
-        return not plain and address.is_global and not address.is_multicast
+        # Reserved are also the old ways of writing an IPv4 address as one of IPv6, which count as global.
+        return not plain and address.is_global and not (address.is_multicast or address.is_reserved)
 
     def _trusted(self) -> ssl.SSLContext:
         """The system's authorities, read when they are first needed."""
@@ -133,18 +139,18 @@ class Outbound:
 
 
 class _Judged(http.client.HTTPConnection):
-    """A connection to the address that was judged, in the name of the host that was asked for."""
+    """A connection to an address that was judged, the first that answers, in the name of the host that was asked for."""
 
-    def __init__(self, host: str, port: int, address: str, timeout: float, trust: ssl.SSLContext | None) -> None:
+    def __init__(self, host: str, port: int, addresses: list[str], timeout: float, trust: ssl.SSLContext | None) -> None:
         super().__init__(host, port, timeout=timeout)
-        self._address, self._trust = address, trust
+        self._addresses, self._patience, self._trust = addresses, timeout, trust
         # The library lets go of its own while the answer is still read.
         self.held: socket.socket | None = None
         self.default_port = 80 if trust is None else 443
 
     def connect(self) -> None:
         """Connect, and make sure of who answers."""
-        plain = socket.create_connection((self._address, self.port), self.timeout)
+        plain = self._reached()
         try:
             self.held = plain
             self.held = self.sock = plain if self._trust is None else self._trust.wrap_socket(plain, server_hostname=self.host)
@@ -152,12 +158,27 @@ class _Judged(http.client.HTTPConnection):
             plain.close()
             raise
 
+    def _reached(self) -> socket.socket:
+        """All of them have the time of one."""
+        until, failed = time.monotonic() + self._patience, OSError("no address")
+        for address in self._addresses:
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                return socket.create_connection((address, self.port), left)
+            except OSError as error:
+                failed = error
+        raise failed
+
 
 @contextmanager
-def _deadline(connection: _Judged, seconds: float) -> Iterator[None]:
-    """A socket's timeout begins anew with each byte; this one does not."""
+def _deadline(connection: _Judged, seconds: float) -> Iterator[threading.Event]:
+    """A socket's timeout begins anew with each byte; this one does not. It tells whether it is over."""
+    over = threading.Event()
 
     def cut() -> None:
+        over.set()
         if connection.held is not None:
             with suppress(OSError):
                 connection.held.shutdown(socket.SHUT_RDWR)
@@ -166,7 +187,7 @@ def _deadline(connection: _Judged, seconds: float) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield over
     finally:
         timer.cancel()
 
