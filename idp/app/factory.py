@@ -32,10 +32,8 @@ def create_app(settings: Settings | None = None, world: World | None = None) -> 
     ring = open_ring(world, time.monotonic)
     app.extensions["idp.published"] = oauth.published(world, ring)
     app.register_blueprint(oauth.create_blueprint(world, ring, Entrance(house), FrontPages(house), failures, crowd=strangers))
-    # Whoever is asked for no proof can ask without end, and each time something is kept.
-    for name in ("oauth.authorize", "oauth.device_authorization"):
-        asked = cast("View", app.view_functions[name])
-        app.view_functions[name] = limits["authorize"](asked)
+    asked = cast("View", app.view_functions["oauth.authorize"])
+    app.view_functions["oauth.authorize"] = limits["authorize"](asked)
     errors.add_to(app, house, settings.redirects)
     return app
 

@@ -11,6 +11,7 @@ from idp.flows.facts import Looked, Visit, look
 from idp.model import Factor, Source
 from idp.policies import device
 from idp.policies.steps import Done
+from tests.oauth.proofs import App
 from tests.oauth.provider import BILLING, DEVICE_CODE, ISSUER, SERVICE, Provider
 
 
@@ -239,6 +240,20 @@ def test_a_client_disabled_meanwhile(provider: Provider):
     provider.start(clients={**provider.world.clients, "settop": disabled})
     assert grant.waiting_for(provider.world, told["user_code"]) is None
     assert poll(provider, told["device_code"]).status_code == 401
+
+
+def test_tokens_are_bound_to_the_key_that_the_device_proves(provider: Provider):
+    """RFC 9449 5: the refresh token of a public client too. A proof that is not good costs no question."""
+    told, app = codes(provider), App(provider)
+    answer(provider, told["user_code"])
+    form = {"grant_type": DEVICE_CODE, "device_code": told["device_code"], "client_id": "settop"}
+    assert app.token(proof="x", **form).json["error"] == "invalid_dpop_proof"
+    body = app.token(**form).json
+    assert body["token_type"] == "DPoP"
+    assert provider.read(body["access_token"], BILLING)["cnf"] == {"jkt": app.prover.jkt}
+    refresh = {"grant_type": "refresh_token", "refresh_token": body["refresh_token"], "client_id": "settop"}
+    assert error(provider.token(None, **refresh)) == "invalid_grant"
+    assert app.token(**refresh).json["token_type"] == "DPoP"
 
 
 @pytest.mark.parametrize(

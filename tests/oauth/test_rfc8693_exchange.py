@@ -11,6 +11,7 @@ from idp.model import Account, AccountState, Client, Grant, Resource
 from idp.policies import exchange
 from idp.policies.exchange import LONGEST_CHAIN, Exchange, Subject
 from idp.policies.tokens import Denied, Error
+from tests.oauth.proofs import App
 from tests.oauth.provider import BILLING, ISSUER, MARIA, NOW, RESOURCES, SERVICE, TOKEN_EXCHANGE, Provider
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -136,6 +137,15 @@ def test_the_person_must_have_what_is_asked_for(provider: Provider):
     # Itemised bills are an entitlement that Maria has not.
     assert exchanged(provider, token, "service").json["scope"] == "billing:read"
     assert error(exchanged(provider, token, "service", scope="billing:itemised")) == "invalid_scope"
+
+
+def test_what_is_given_is_bound_to_the_backends_own_key(provider: Provider):
+    """RFC 9449 5: the key of the person's app stays behind, and where the backend proves none the token is bound to none."""
+    token, app = provider.tokens()["access_token"], App(provider, "billing")
+    form = {"grant_type": TOKEN_EXCHANGE, "subject_token": token, "subject_token_type": ACCESS_TOKEN}
+    body = app.token(**form).json
+    assert (body["token_type"], body["issued_token_type"]) == ("DPoP", ACCESS_TOKEN)
+    assert provider.read(body["access_token"], SERVICE)["cnf"] == {"jkt": app.prover.jkt}
 
 
 # The law alone
