@@ -86,14 +86,14 @@ class Outbound:
                 connection.request(method, path, body, {"User-Agent": "idp", "Connection": "close", **headers})
                 answer = connection.getresponse()
                 told = Answer(answer.status, _read(answer, most), answer.headers.get_content_type())
-            # The library takes headers that were cut for an answer without a body.
-            if over.is_set():
-                raise Unreachable("no answer in time")
-            return told
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise Unreachable(f"no answer: {type(error).__name__}") from error
         finally:
             connection.close()
+        # The library takes headers that were cut for an answer without a body.
+        if over.is_set():
+            raise Unreachable("no answer in time")
+        return told
 
     def _place(self, parts: SplitResult) -> tuple[str, int]:
         """Host and port of an address that may be gone to, as far as its letters say."""
