@@ -38,6 +38,8 @@ class Receivers(ThreadingHTTPServer):
     """``answers`` says what a path answers, 200 for logout tokens and 202 for events otherwise; ``before`` is run before."""
 
     daemon_threads = True
+    # Whoever comes meanwhile waits, and is not turned away.
+    request_queue_size = 128
     answers: dict[str, tuple[int, bytes]]
     before: Callable[[Got], None]
     got: list[Got]

@@ -73,12 +73,8 @@ def tell_stream(  # noqa: PLR0917 - to whom, and what
 
 def taking_part(world: Teller, tx: Transaction, now: datetime, account_id: str, sid: str = "") -> list[Client]:
     """The clients that were let in by a session, or with a grant of the account that lives, or has only now ended."""
-    found = {
-        grant.client_id
-        for grant in tx.grants.unexpired(account_id, now)
-        if (grant.sid == sid if sid else grant.revoked_at is None or grant.revoked_at >= now)
-    }
-    return [client for one in sorted(found) if (client := _client(world, one)) is not None]
+    grants = tx.grants.begun_in(account_id, sid, now) if sid else tx.grants.living(account_id, now)
+    return [client for one in sorted({grant.client_id for grant in grants}) if (client := _client(world, one)) is not None]
 
 
 def signed(  # noqa: PLR0917 - what is said, to whom, by which keys

@@ -115,11 +115,11 @@ _REVOKE_ALL_OF_CLIENT = Statement(
     .values(revoked_at=bindparam("now", type_=_g.revoked_at.type))
 )
 
-_UNEXPIRED = Statement(
-    select(*_GRANT_COLUMNS).where(
-        _g.account_id == bindparam("account"), _g.expires_at > bindparam("now", type_=_g.expires_at.type)
-    )
-)
+_now = bindparam("now", type_=_g.expires_at.type)
+_unexpired = (_g.account_id == bindparam("account"), _g.expires_at > _now)
+_LIVING = Statement(select(*_GRANT_COLUMNS).where(*_unexpired, _unrevoked | (_g.revoked_at >= _now)))
+# Of what outlives the browser only the document says in which session it began.
+_BEGUN_IN = Statement(select(*_GRANT_COLUMNS).where(*_unexpired, (_g.session == bindparam("sid")) | _g.session.is_(None)))
 _ALIVE = Statement(
     select(*_GRANT_COLUMNS, *ACCOUNT_COLUMNS)
     .select_from(grants.outerjoin(accounts, accounts.c.id == _g.account_id))
@@ -248,9 +248,14 @@ class Grants(Repository):
         """End what a client holds of anybody: it is gone. Returns how many families."""
         return self._link.count(_REVOKE_ALL_OF_CLIENT, {"client": client_id, "now": now})
 
-    def unexpired(self, account_id: str, now: datetime) -> list[Grant]:
-        """The families of an account whose time is not over, those that were ended before it too."""
-        return [_grant(row) for row in self._link.all(_UNEXPIRED, {"account": account_id, "now": now})]
+    def living(self, account_id: str, now: datetime) -> list[Grant]:
+        """The families of an account that nothing has ended before now."""
+        return [_grant(row) for row in self._link.all(_LIVING, {"account": account_id, "now": now})]
+
+    def begun_in(self, account_id: str, sid: str, now: datetime) -> list[Grant]:
+        """The families that began in a session of an account and whose time is not over, those that were ended too."""
+        rows = self._link.all(_BEGUN_IN, {"account": account_id, "sid": sid, "now": now})
+        return [grant for row in rows if (grant := _grant(row)).sid == sid]
 
     def alive(self, grant_id: str, jti_digest: str | None, now: datetime) -> tuple[Grant, Account | None] | None:
         """The grant and its account (bare), in one statement; None where the grant is dead or the token denied."""

@@ -161,3 +161,21 @@ def test_consents_by_scope_and_moment(store: Store):
         assert consents.scopes("a1", "other", NOW) == frozenset()
         consents.withdraw("a1", "app")
         assert consents.scopes("a1", "app", NOW) == frozenset()
+
+
+def test_what_lives_of_an_account_and_what_began_in_a_session(store: Store):
+    with store.begin() as tx:
+        for name, facts in {
+            "bound": {"session": "s1", "sid": "s1"},
+            "offline": {"session": None, "sid": "s1"},
+            "elsewhere": {"session": "s2", "sid": "s2"},
+            "elsewhere offline": {"session": None, "sid": "s2"},
+            "over": {"session": "s1", "sid": "s1", "expires_at": NOW},
+            "another's": {"session": "s1", "sid": "s1", "account_id": "a2"},
+        }.items():
+            tx.grants.open(grant(id=name, **facts), code(digest=name, grant_id=name))
+        tx.grants.revoke("bound", NOW - SECOND)
+        tx.grants.revoke("elsewhere", NOW)
+        assert {one.id for one in tx.grants.begun_in("a1", "s1", NOW)} == {"bound", "offline"}
+        assert {one.id for one in tx.grants.living("a1", NOW)} == {"offline", "elsewhere", "elsewhere offline"}
+        assert {one.id for one in tx.grants.living("a1", NOW + SECOND)} == {"offline", "elsewhere offline"}

@@ -20,8 +20,11 @@ def test_metrics_tell_when_the_last_round_ended_and_how_many_letters_wait(crowd:
     folder = tmp_path / "metrics"
     folder.mkdir()
     waiting, dead, ended = 'idp_letters{state="waiting"}', 'idp_letters{state="dead"}', "idp_upkeep_ended_timestamp_seconds"
-    assert told(crowd, folder) == {waiting: 0, dead: 0}
+    signals = {f'idp_signals{{state="{state}"}}': 0.0 for state in ("waiting", "held", "dead")}
+    assert told(crowd, folder) == {waiting: 0, dead: 0, **signals}
     crowd.add(3, "remind", "suspend")
     crowd.sweep()
-    assert told(crowd, folder) == {waiting: 3, dead: 0, ended: crowd.clock().timestamp()}
+    # The portal hears of what was open there.
+    signals['idp_signals{state="waiting"}'] = 3
+    assert told(crowd, folder) == {waiting: 3, dead: 0, ended: crowd.clock().timestamp(), **signals}
     assert told(crowd, folder, f"sqlite:///{tmp_path}/none/idp.sqlite3") == {}
