@@ -74,7 +74,7 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):
         client = self.request.client
         # RFC 9449 5: a proof that comes along must be good, and its key is the token's; some clients get no other token.
         key = self.server.proofs.key(self.request, PATH, client, required=client.dpop)
-        issued = self.issue(client, replace(_wish(self.request), jkt=key))
+        issued = self.issue(client, _wish(self.request, key))
         if isinstance(issued, Denied):
             raise TokenRefusedError(issued)
         return 200, self.body(issued), JSON
@@ -160,11 +160,11 @@ def answer_token(server: Server) -> Response:
     return response if request.proof is None or client is None else server.proofs.freshen(response, client)
 
 
-def _wish(request: TokenRequest) -> Wish:
+def _wish(request: TokenRequest, key: str | None) -> Wish:
     if len(request.resources) > 1:
         raise TokenRefusedError(Denied(Error.TARGET, "An access token has one audience: name one resource."))
     scope = request.values.get("scope")
-    return Wish(request.resources[0] if request.resources else None, None if scope is None else scopes_of(scope))
+    return Wish(request.resources[0] if request.resources else None, None if scope is None else scopes_of(scope), key)
 
 
 def scopes_of(text: str) -> tuple[str, ...]:

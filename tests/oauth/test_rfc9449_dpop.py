@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -230,6 +231,15 @@ def test_some_clients_get_no_bearer_s_token(plain: Provider):
     for form in wishes:
         answer = plain.token("keyed", **form)
         assert (answer.status_code, answer.json["error"]) == REFUSED
+
+
+def test_the_bearer_s_tokens_that_a_client_had_are_worth_nothing_any_more(plain: Provider):
+    token = plain.tokens(scope="openid", resource=None)["access_token"]
+    assert plain.http.get("/userinfo", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    clients = dict(plain.world.clients)
+    plain.start(clients=clients | {"portal": replace(clients["portal"], dpop=True)})
+    assert plain.http.get("/userinfo", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+    assert plain.active(token, "portal") == {"active": False}
 
 
 def test_a_bad_proof_spends_nothing(app: App):

@@ -27,7 +27,7 @@ def weigh(world: World, keys: KeyRing, token: str) -> Worth | None:
     if claims is None or claims["exp"] <= now.timestamp():
         return None
     client = world.clients.get(claims["client_id"])
-    if client is None or client.disabled:
+    if client is None or client.disabled or (client.dpop and "cnf" not in claims):
         return None
     jti: str = claims["jti"]
     grant_id, dot, _ = jti.partition(".")
