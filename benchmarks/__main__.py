@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import joining, letters, sweep, unhashed
+from benchmarks import fanout, joining, letters, protocol, sweep, unhashed
 from benchmarks.client import Client, basic, sign_in
 from benchmarks.people import WHO, seed
 from benchmarks.processes import Server, configuration, free_port, serving
@@ -46,15 +47,22 @@ class Measure:
     rate: float
 
 
+class Charged(Protocol):
+    """What the kernel charges CPU time to."""
+
+    def cpu(self) -> float:
+        """CPU seconds used so far."""
+
+
 @dataclass(frozen=True, slots=True)
 class Yardstick:
     """The bare Flask answer, or what else is compared with, before each round: what slows the machine slows both."""
 
-    server: Server
+    server: Charged
     answer: Operation
     count: int = 400
 
-    def measured(self, server: Server, operation: Operation, count: int) -> Measure:
+    def measured(self, server: Charged, operation: Operation, count: int) -> Measure:
         """Medians of a few rounds in turn with the yardstick's, after a warm-up, on one connection."""
         _round(server, operation, max(count // 5, 2))
         rounds = []
@@ -65,7 +73,7 @@ class Yardstick:
         return Measure(*(statistics.median(getattr(one, name) for one in rounds) for name in ("cpu", "ratio", "rate")))
 
 
-def _round(server: Server, operation: Operation, count: int) -> tuple[float, float]:
+def _round(server: Charged, operation: Operation, count: int) -> tuple[float, float]:
     """CPU microseconds an operation, and operations a second."""
     cpu, began = server.cpu(), time.monotonic()
     for _ in range(count):
@@ -112,7 +120,7 @@ def plain(server: Server, environ: Mapping[str, str]) -> Iterator[tuple[str, Ope
     yield "introspection", _sending(client, "POST", "/introspect", billing, f"token={token['access_token']}".encode()), 300
     token = sign_in(Client(server.port), WHO, portal, None)
     yield "userinfo", _sending(client, "GET", "/userinfo", {"Authorization": f"Bearer {token['access_token']}"}, b""), 300
-    yield "refresh with rotation", _refreshing(client, portal), 150
+    yield "refresh with rotation", protocol.refreshing(server.port, lambda: portal), 150
 
 
 def _sending(client: Client, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Operation:
@@ -125,22 +133,28 @@ def _expect(client: Client, request: bytes) -> object:
     return answer
 
 
-def _refreshing(client: Client, portal: Mapping[str, str]) -> Operation:
-    current = [sign_in(Client(client.port), WHO, portal, None)["refresh_token"]]
-
-    def refresh() -> object:
-        answer = client.post("/token", {"grant_type": "refresh_token", "refresh_token": current[0]}, portal)
-        assert answer.status == 200, answer
-        current[0] = answer.json()["refresh_token"]
-        return answer
-
-    return refresh
-
-
 def whole(server: Server, environ: Mapping[str, str]) -> Operation:
     """A whole sign-in."""
     portal = basic("portal", environ["PORTAL_CLIENT_SECRET"])
     return partial(sign_in, Client(server.port), WHO, portal, "http://localhost:8082")
+
+
+def beside(console: Console, server: Server, environ: Mapping[str, str]) -> None:
+    """Measure the protocol's more careful ways, each in turn with its plain twin, and print their table."""
+    table = Table(
+        "operation", "CPU µs", "beside", "times", f"target {protocol.TARGET}", title="Each in turn with its plain twin"
+    )
+
+    def add(pair: protocol.Pair, charged: Charged) -> None:
+        figures = Yardstick(charged, pair.twin, pair.count).measured(charged, pair.operation, pair.count)
+        met = "met" if figures.ratio <= protocol.TARGET else "missed"
+        table.add_row(pair.name, f"{figures.cpu:.0f}", pair.twin_name, f"{figures.ratio:.2f}", met)
+
+    for pair in protocol.pairs(server.port, environ):
+        add(pair, server)
+    told, untold = fanout.Departures(environ, told=True), fanout.Departures(environ, told=False)
+    add(protocol.Pair(f"logout, {fanout.CLIENTS} clients told", "logout, none told", told, untold, 40), fanout.Here())
+    console.print(table)
 
 
 def run(console: Console) -> None:
@@ -159,6 +173,7 @@ def run(console: Console) -> None:
                 add(name, f"≤ {TARGETS[name]}", yardstick.measured(server, operation, count))
             add("whole sign-in, 7 requests", "", yardstick.measured(server, whole(server, environ), 15))
             memory, start = server.worker_memory(), server.started_in
+            beside(console, server, environ)
         with product("benchmarks.unhashed", unhashed.make_vault) as (server, environ):
             target = f"≤ {SIGN_IN_TARGET_MS * 1000:.0f} µs"
             add("… without hashing", target, yardstick.measured(server, whole(server, environ), 40))

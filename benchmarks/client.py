@@ -23,6 +23,7 @@ class Answer:
     status: int
     location: str
     body: bytes
+    nonce: str = ""
 
     def json(self) -> Any:
         """The body as JSON."""
@@ -65,7 +66,7 @@ class Client:
         while (end := data.find(b"\r\n\r\n")) < 0:
             data += self._received()
         head = data[:end].decode("latin-1").split("\r\n")
-        length, location = 0, ""
+        length, location, nonce = 0, "", ""
         for line in head[1:]:
             name, _, value = line.partition(": ")
             match name.lower():
@@ -73,12 +74,14 @@ class Client:
                     length = int(value)
                 case "location":
                     location = value
+                case "dpop-nonce":
+                    nonce = value
                 case "set-cookie":
                     key, _, rest = value.partition("=")
                     self.cookies[key] = rest.partition(";")[0]
         while len(data) < end + 4 + length:
             data += self._received()
-        return Answer(int(head[0].split(" ")[1]), location, data[end + 4 :])
+        return Answer(int(head[0].split(" ")[1]), location, data[end + 4 :], nonce)
 
     def _received(self) -> bytes:
         assert self._socket is not None

@@ -21,10 +21,21 @@ def seed(folder: Path, environ: Mapping[str, str], vault_of: Callable[..., Vault
     world = put_in_force(world)
     now = datetime.now(UTC)
     secrets = {Factor.PASSWORD: WHO[1], Factor.PIN: WHO[2], Factor.ANSWER: "greenfield"}
-    account = Account(
-        "acc_bench",
-        WHO[0],
-        "bench@example.com",
+    someone = account("acc_bench", WHO[0], now)
+    with world.store.begin() as tx:
+        tx.accounts.add(someone, WHO[0])
+        for factor, secret in secrets.items():
+            question = "first_school" if factor is Factor.ANSWER else None
+            tx.accounts.set_credential(someone.id, Credential(factor, vault.hash(secret), now, question=question))
+    world.store.close()
+
+
+def account(account_id: str, name: str, now: datetime) -> Account:
+    """Somebody enrolled."""
+    return Account(
+        account_id,
+        name,
+        f"{name}@example.com",
         "Ben",
         "Chmark",
         AccountState.ACTIVE,
@@ -32,9 +43,3 @@ def seed(folder: Path, environ: Mapping[str, str], vault_of: Callable[..., Vault
         enrolled_at=now,
         entitlements=frozenset({"billing", "service"}),
     )
-    with world.store.begin() as tx:
-        tx.accounts.add(account, WHO[0])
-        for factor, secret in secrets.items():
-            question = "first_school" if factor is Factor.ANSWER else None
-            tx.accounts.set_credential(account.id, Credential(factor, vault.hash(secret), now, question=question))
-    world.store.close()
