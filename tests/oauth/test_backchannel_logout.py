@@ -1,19 +1,19 @@
 """OpenID Connect Back-Channel Logout 1.0: clients are told that a session is over, each as it must be, and nobody else."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from idp.flows import assist, depart, grant, sign_in
+from idp.flows import alarm, assist, depart, erasing, grant, leave, sign_in
 from idp.flows.assist import Act
 from idp.flows.courier import GIVEN_UP_AFTER, Courier, Fate, next_try
 from idp.flows.facts import Visit, look
 from idp.flows.keeping import By, cut
-from idp.flows.resident import resident
-from idp.model import Ask, Factor, Proof, Session, Signal, SignalKind, SignIn, Source
+from idp.flows.resident import Resident, resident
+from idp.model import Alarm, Ask, Changed, Credential, Factor, Proof, Session, Signal, SignalKind, SignIn, Source
 from idp.post import Outbound
 from idp.vault import digest
 from tests.oauth.provider import ISSUER, MARIA, NOW, SECRET, Provider
@@ -108,20 +108,58 @@ def test_a_client_without_an_address_costs_nothing(provider: Provider) -> None:
         assert tx.signals.depth() == {"waiting": 0, "held": 0, "dead": 0}
 
 
-@pytest.mark.parametrize("end", ["cut", "block", "all"])
+def _cut(provider: Provider) -> None:
+    with provider.store.begin() as tx:
+        cut(provider.world, tx, MARIA, now=provider.clock(), by=By(Source()))
+
+
+def _drop(provider: Provider) -> None:
+    app = Credential(Factor.TOTP, "sealed", NOW)
+    with provider.store.begin() as tx:
+        tx.accounts.set_credential(MARIA.id, app)
+    assert assist.remove_second_factor(provider.world, MARIA.username, "operator") == ("totp",)
+
+
+def _freeze(provider: Provider) -> None:
+    with provider.store.begin() as tx:
+        tx.alarms.put(Alarm(digest("CODE"), MARIA.id, Changed.PASSWORD, "", NOW, NOW + timedelta(days=1)))
+    assert alarm.freeze(provider.world, "code", Source()) is not None
+
+
+def _leave(provider: Provider) -> None:
+    with provider.store.begin() as tx:
+        leave._leave(provider.world, tx, _resident(provider), MARIA, NOW + timedelta(days=30))
+
+
+def _erase(provider: Provider) -> None:
+    with provider.store.begin() as tx:
+        erasing.erase(provider.world, tx, MARIA, now=provider.clock(), why="expired")
+
+
+def _resident(provider: Provider) -> Resident:
+    assert provider.door.held is not None
+    return resident(provider.world, *provider.door.held, Source())
+
+
+ENDS: dict[str, Callable[[Provider], object]] = {
+    "a secret is changed": _cut,
+    "staff block": lambda provider: assist.change_state(provider.world, MARIA.username, Act.BLOCK, "operator"),
+    "staff close": lambda provider: assist.change_state(provider.world, MARIA.username, Act.CLOSE, "operator"),
+    "staff take a factor away": _drop,
+    "signed out everywhere": lambda provider: depart.end_every(provider.world, _resident(provider)),
+    "not me": _freeze,
+    "cancelled": _leave,
+    "purged": _erase,
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
 def test_where_all_of_an_account_ends_the_subject_alone_is_named(told: Told, end: str) -> None:
     told.client("other", "/other")
-    provider, world = told.provider, told.provider.world
+    provider = told.provider
     provider.code()
     provider.code(client_id="other", scope="openid offline_access", resource=None)
-    session, account = provider.door.held or pytest.fail("nobody is signed in")
-    if end == "cut":
-        with world.store.begin() as tx:
-            cut(world, tx, account, now=provider.clock(), by=By(Source()))
-    elif end == "block":
-        assert assist.change_state(world, MARIA.username, Act.BLOCK, "operator") is not None
-    else:
-        depart.end_every(world, resident(world, session, account, Source()))
+    ENDS[end](provider)
     assert fates(told) == ["taken", "taken"]
     for got in told.receivers.got:
         claims = told.read(got, got.path[1:])
@@ -129,8 +167,7 @@ def test_where_all_of_an_account_ends_the_subject_alone_is_named(told: Told, end
         assert claims["sub"] == MARIA.id
     # What is dead already is not told again.
     provider.clock.advance(seconds=1)
-    with world.store.begin() as tx:
-        cut(world, tx, account, now=provider.clock(), by=By(Source()))
+    _cut(provider)
     assert fates(told) == []
 
 
@@ -139,8 +176,7 @@ def test_one_session_of_several_and_all_the_others(told: Told) -> None:
     for sid in ("first", "second", "third"):
         provider.door.sign_in(sid=sid)
         provider.code()
-    session, account = provider.door.held or pytest.fail("nobody is signed in")
-    who = resident(world, session, account, Source())
+    who = _resident(provider)
     assert depart.end(world, who, "first")
     assert fates(told) == ["taken"]
     depart.end_others(world, who)
