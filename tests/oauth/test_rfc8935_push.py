@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from idp.flows import announcing, assist, grant, sign_in
+from idp.flows import announcing, assist, grant, keeping, sign_in
 from idp.flows.assist import Act
 from idp.flows.courier import PATIENCE, Courier, Fate
 from idp.flows.facts import Visit, look
+from idp.flows.keeping import By
 from idp.model import (
     Ask,
+    Credential,
     Factor,
     Proof,
     SignalKind,
@@ -149,6 +151,23 @@ def test_a_live_session_at_a_higher_level(told: Told) -> None:
         }
     }
     assert claims["sub_id"]["session"] == {"format": "opaque", "id": held.public_id}
+
+
+def test_an_account_that_was_frozen_opens_with_a_new_password(told: Told) -> None:
+    stream(told)
+    world = told.provider.world
+    with world.store.begin() as tx:
+        keeping.shut(tx, MARIA, Factor.PASSWORD, NOW)
+        keeping.keep(world, tx, MARIA, Credential(Factor.PASSWORD, "new", NOW), now=NOW, by=By(Source()))
+    assert fates(told) == ["taken"] * 3
+    claims = [said(told, got) for got in told.receivers.got]
+    assert {next(iter(one["events"])) for one in claims} == {
+        signals.CREDENTIAL_CHANGE,
+        signals.ACCOUNT_ENABLED,
+        signals.SESSION_REVOKED,
+    }
+    (changed,) = (one["events"][signals.CREDENTIAL_CHANGE] for one in claims if signals.CREDENTIAL_CHANGE in one["events"])
+    assert (changed["credential_type"], changed["change_type"]) == ("password", "update")
 
 
 def test_only_what_was_asked_for(told: Told) -> None:
