@@ -47,7 +47,8 @@ def clients(ports: Ports) -> tuple[Client, ...]:
             (f"{apache}/bye",),
             secret_digests=secret,
             scope=PEOPLE,
-            backchannel_logout_uri=f"{apache}/callback?logout=backchannel",
+            # Apache listens at that address of this machine alone.
+            backchannel_logout_uri=f"{apache.replace('localhost', '127.0.0.1')}/callback?logout=backchannel",
         ),
         Client("spa", "An app in a browser", SIGNS_IN, (f"{spa}/",), (f"{spa}/bye",), auth_method="none", scope=PEOPLE),
         Client(

@@ -10,17 +10,29 @@ const manager = new UserManager({
   redirect_uri: here,
   post_logout_redirect_uri: `${here}bye`,
   scope: "openid profile email offline_access",
-  loadUserInfo: true,
+  // The library asks userinfo as a bearer, whatever the token: with a proof the app asks itself.
+  loadUserInfo: !told.dpop,
   automaticSilentRenew: false,
   ...(told.dpop && { dpop: { bind_authorization_code: true, store: new IndexedDbDPoPStore() } }),
 });
+
+async function userinfo(user, nonce) {
+  const address = await manager.metadataService.getUserInfoEndpoint();
+  const proof = await manager.dpopProof(address, user, "GET", nonce);
+  const answer = await fetch(address, { headers: { Authorization: `DPoP ${user.access_token}`, DPoP: proof } });
+  if (answer.ok) return answer.json();
+  const wanted = answer.headers.get("DPoP-Nonce");
+  if (nonce || !wanted) throw new Error(answer.headers.get("WWW-Authenticate"));
+  return userinfo(user, wanted);
+}
 
 async function live() {
   if (location.pathname === "/bye") return (await manager.signoutCallback(), { signedOut: true });
   if (!new URLSearchParams(location.search).has("code")) return manager.signinRedirect({ nonce: crypto.randomUUID() });
   const first = await manager.signinCallback();
+  const person = told.dpop ? await userinfo(first) : first.profile;
   const second = await manager.signinSilent();
-  return { first: { ...first }, second: { ...second }, dpop: told.dpop };
+  return { first: { ...first }, second: { ...second }, person };
 }
 
 window.signOut = () => manager.signoutRedirect();

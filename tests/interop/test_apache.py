@@ -1,12 +1,15 @@
 """Apache's mod_auth_openidc with the provider: it guards a page, renews its tokens, hears of a session ended elsewhere."""
 
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from idp.flows.courier import Courier, Fate
+from idp.flows.keys import open_ring
 from tests.harness import House
 from tests.interop.apache import running_apache
 from tests.interop.ports import Ports
@@ -49,4 +52,25 @@ def test_mod_auth_openidc_signs_in_renews_and_signs_out(provider: House, site: s
         leaving = visitor.get("/callback", params={"logout": f"{site}/bye"}).headers["Location"]
         assert person.walk(person.open(leaving)).left == f"{site}/bye"
         assert not person.signed_in()
+        assert visitor.get("/home/page").status_code == 302
+
+
+def carried(provider: House) -> list[tuple[str, str]]:
+    """What the worker carries now, and whether it was taken."""
+    courier = Courier(provider.world, open_ring(provider.world, time.monotonic))
+    try:
+        return [(one.target, one.fate) for one in courier.empty()]
+    finally:
+        courier.close()
+
+
+def test_mod_auth_openidc_hears_that_the_session_ended_elsewhere(provider: House, site: str) -> None:
+    person = provider.customer()
+    with httpx.Client(base_url=site) as visitor:
+        assert arrived(site, person, visitor).text == "members only"
+        person.fill(person.open("/logout"))
+        assert not person.signed_in()
+        assert visitor.get("/home/page").status_code == 200
+        fates = carried(provider)
+        assert ("apache", Fate.TAKEN) in fates, fates
         assert visitor.get("/home/page").status_code == 302

@@ -65,13 +65,13 @@ def signed_in(page: Page, person: Person, how: str) -> dict[str, Any]:
     return told(page)
 
 
-@pytest.mark.parametrize(("how", "kind"), [("", "bearer")])
+@pytest.mark.parametrize(("how", "kind"), [("", "bearer"), ("#dpop", "dpop")])
 def test_oidc_client_ts_signs_in_reads_refreshes_and_signs_out(provider: House, page: Page, how: str, kind: str) -> None:
     person = provider.customer()
     found = signed_in(page, person, how)
     first, second = found["first"], found["second"]
     assert first["token_type"].lower() == second["token_type"].lower() == kind
-    assert first["profile"]["email"] == person.account.email
+    assert found["person"]["email"] == person.account.email
     assert first["profile"]["sub"] == second["profile"]["sub"]
     assert first["refresh_token"] != second["refresh_token"]
     page.evaluate("() => { window.told = undefined; window.signOut(); }")
