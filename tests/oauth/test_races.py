@@ -9,7 +9,9 @@ from threading import Barrier, Thread
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.oauth.provider import Provider
+from tests.oauth.proofs import App
+from tests.oauth.provider import BILLING, Provider
+from tests.oauth.requests import asserted
 from tests.servers import Kind, fresh_store
 
 CROWD = 50
@@ -61,7 +63,15 @@ def test_one_refresh_token_gives_one_successor(provider: Provider):
 
 
 def test_one_assertion_is_good_once(provider: Provider):
-    from tests.oauth.test_client_authentication import asserted, claims  # noqa: PLC0415 - a helper of that file's
-
-    answers = at_once(lambda: asserted(provider, claims()))
+    form = {"grant_type": "client_credentials", **asserted(provider, "robot")}
+    answers = at_once(lambda: provider.token(None, **form))
     assert [answer.status_code for answer in answers].count(200) == 1
+
+
+def test_one_proof_is_good_once(provider: Provider):
+    app, wish = App(provider, "keyed"), {"grant_type": "client_credentials", "resource": BILLING}
+    assert app.token(**wish).status_code == 200
+    proof = app.proof()
+    answers = at_once(lambda: provider.token("keyed", headers={"DPoP": proof}, **wish))
+    assert [answer.status_code for answer in answers].count(200) == 1
+    assert {answer.json["error"] for answer in answers if answer.status_code != 200} == {"invalid_dpop_proof"}
