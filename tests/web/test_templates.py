@@ -169,15 +169,22 @@ def _samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     portals = (("My Account", "http://localhost:8081/"), ("Order desk", "https://orders.norda.example/"))
     yield "home", "home", FORM | {"name": "Giulia", "portals": portals}
     yield from _profile_samples()
-    yield "sign-out", "sign_out", FORM | {"back_href": "/"}
-    yield "signed-out-over", "signed_out", {"why": "over", "sign_in_href": "/sign-in"}
-    yield "signed-out-everywhere", "signed_out", {"why": "everywhere", "sign_in_href": "/sign-in"}
-    yield "signed-out", "signed_out", {"client_name": "My Account", "back_href": "http://localhost:8081/", "sign_in_href": "/"}
+    yield from _ending_samples()
     for status, name in PROBLEMS:
         said = {"detail": "redirect_uri is not registered <script>", "request_id": "01JD7Q4V9K"}
         yield f"error-{name}", "error", said | {"status": status, "name": name, "retry_href": "/"}
     yield from _device_samples()
     yield "form-post", "form_post", {"action": "https://rp.example/cb", "hidden": {"code": "abc", "state": "x"}}
+
+
+def _ending_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    yield "sign-out", "sign_out", FORM | {"back_href": "/"}
+    yield "signed-out-over", "signed_out", {"why": "over", "sign_in_href": "/sign-in"}
+    yield "signed-out-everywhere", "signed_out", {"why": "everywhere", "sign_in_href": "/sign-in"}
+    yield "signed-out", "signed_out", {"client_name": "My Account", "back_href": "http://localhost:8081/", "sign_in_href": "/"}
+    frames = ("https://club.example/over?iss=https%3A%2F%2Fid.example&sid=x",)
+    onward = {"client_name": "Garden club", "back_href": "https://club.example/bye", "onward": "https://club.example/bye"}
+    yield "signed-out-onward", "signed_out", onward | {"frames": frames}
 
 
 def _device_samples() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -632,7 +639,9 @@ def test_every_page_is_whole(template: str, context: dict[str, Any], locale: str
         assert set(named) <= set(identifiers), named
     for script in page.all("script"):
         assert str(script["src"]) in PAGES.static_files()
-    assert not page.all("style", "iframe", "base")
+    assert not page.all("style", "base")
+    assert [frame["src"] for frame in page.all("iframe") if "hidden" in frame] == list(context.get("frames", ()))
+    assert {frame["sandbox"] for frame in page.all("iframe")} <= {"allow-scripts allow-same-origin"}
     assert len([tag for _, tag in page.tags if "autofocus" in tag]) <= 1
     hrefs = {tag["href"] for tag in page.all("a")}
     assert {"tel:+39025550100", *(link.href for link in BRAND.links)} <= hrefs
