@@ -287,8 +287,8 @@ def test_a34_a35_what_is_not_supported_or_malformed_is_refused_and_nothing_is_fe
         assert page.answer["error"] in {
             "invalid_request",
             "invalid_target",
-            "request_not_supported",
-            "request_uri_not_supported",
+            "invalid_request_object",
+            "invalid_request_uri",
             "registration_not_supported",
             "unsupported_response_type",
         }
