@@ -18,7 +18,7 @@ _PLACES: Final = (
     ("portal", "sign in, see a bill and a fault, sign out"),
     ("inbox", "every mail and text message of the demo"),
     ("identity", "the product: sign-in pages, tokens, keys"),
-    ("billing", "a backend: accepts tokens made for billing"),
+    ("billing", "a backend: is told when a session ends"),
     ("service", "a backend: accepts tokens made for service"),
 )
 _WORDS: Final = {
