@@ -37,7 +37,7 @@ _FIELDS: Final[Mapping[str, str]] = {
 _NAMES: Final = {field: name for name, field in _FIELDS.items()}
 
 
-def _addresses() -> fields.List:
+def _addresses() -> "fields.List[str]":
     return fields.List(_text(), validate=validate.Length(max=_MOST))
 
 
@@ -88,7 +88,7 @@ def read(body: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return dict(_Metadata().load({name: value for name, value in body.items() if value is not None}))
     except ValidationError as error:
-        raise MetadataError(next(iter(error.normalized_messages())), "the value is not one of those accepted.") from error
+        raise MetadataError(str(next(iter(error.messages_dict))), "the value is not one of those accepted.") from error
 
 
 def client_of(said: Mapping[str, Any], before: Client, registrar: Registrar, resources: Mapping[str, Resource]) -> Client:

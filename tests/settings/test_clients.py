@@ -44,7 +44,8 @@ def test_the_shipped_clients(config: Path, environ: dict[str, str]) -> None:
     assert app.public
     assert app.require_pkce
     assert app.secret_digests == ()
-    assert billing.grant_types == ("client_credentials",)
+    assert billing.grant_types == ("client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange")
+    assert set(billing.exchanges) == {"http://localhost:8083"}
     assert billing.introspects == ("http://localhost:8082",)
 
 

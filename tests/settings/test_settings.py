@@ -20,7 +20,7 @@ def test_the_shipped_configuration_is_a_working_development_set(config: Path, en
     assert settings.languages == ("en", "it")
     assert settings.policy.name == "my-account"
     assert len(settings.policy.digest) == 64
-    assert set(settings.clients) == {"portal", "app", "billing", "service"}
+    assert set(settings.clients) == {"portal", "app", "settop", "billing", "service"}
     assert {identifier: resource.name for identifier, resource in settings.resources.items()} == {
         "http://localhost:8082": "billing",
         "http://localhost:8083": "service",
