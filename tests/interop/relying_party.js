@@ -61,6 +61,13 @@ report.userinfo = await client.fetchUserInfo(config, report.people.access_token,
 const backend = await discovered(plan.backend.id, client.ClientSecretBasic(plan.backend.secret));
 report.introspected = await client.tokenIntrospection(backend, report.first.access_token);
 report.foreign = await client.tokenIntrospection(backend, report.second.access_token);
+const exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+const shown = {
+  subject_token: report.first.access_token,
+  subject_token_type: "urn:ietf:params:oauth:token-type:access_token",
+  resource: plan.resources[1],
+};
+report.exchanged = { ...(await client.genericGrantRequest(backend, exchange, shown)) };
 report.itself = { ...(await client.clientCredentialsGrant(backend, { scope: plan.backend.scope })) };
 
 // Silent renewal: the session at the provider is still there.

@@ -122,6 +122,13 @@ def test_pyjwt_verifies_access_tokens(provider: House, told: dict[str, Any], cli
     assert told_of == {resource}
 
 
+def test_openid_client_exchanges_as_a_backend_a_person_s_token(provider: House, told: dict[str, Any]) -> None:
+    claims = verified(provider, told["exchanged"]["access_token"], SERVICE, "ES256", "at+jwt")
+    assert claims["sub"] == told["claims"]["sub"]
+    assert claims["act"] == {"sub": "billing"}
+    assert "refresh_token" not in told["exchanged"]
+
+
 def test_pyjwt_verifies_a_client_s_own_token(provider: House, told: dict[str, Any]) -> None:
     claims = verified(provider, told["itself"]["access_token"], SERVICE, "ES256", "at+jwt")
     assert claims["client_id"] == claims["sub"] == "billing"
