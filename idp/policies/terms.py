@@ -37,7 +37,7 @@ class RateLimits:
     """Limits by source address (a /24 or /64), written as "20/minute". They throttle machines; lockout guards accounts."""
 
     sign_in: str = rule("60/minute", "Answers to a sign-in page.")
-    invitation: str = rule("20/minute", "Invitation codes tried.")
+    invitation: str = rule("20/minute", "Invitation codes tried, and codes of devices.")
     recovery: str = rule("10/minute", "Recoveries begun.")
     recovery_everywhere: str = rule("600/minute", "Recoveries begun from all addresses together.")
     change: str = rule("30/minute", "Changes tried in My Profile.")
