@@ -251,9 +251,15 @@ FORMS = {
     *(f"/register{what}" for what in ("", "/confirm", "/cancel")),
 }
 # Where a POST without proof of its origin may go: machines prove themselves otherwise, and these only pass a request on.
-MACHINES = {"/token", "/par", "/device_authorization", "/introspect", "/revoke", "/userinfo"}
+MACHINES = {
+    *("/token", "/par", "/device_authorization", "/introspect", "/revoke", "/userinfo"),
+    *(f"/ssf/{what}" for what in ("stream", "status", "verify", "poll")),
+}
 # Answers every method, to say in JSON that it knows one only.
-DOCUMENTS = {"/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"}
+DOCUMENTS = {
+    *("/jwks.json", "/openapi.json"),
+    *(f"/.well-known/{what}" for what in ("openid-configuration", "oauth-authorization-server", "ssf-configuration")),
+}
 PASSES_ON = {"/authorize", "/logout"}
 
 
