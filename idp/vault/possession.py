@@ -29,13 +29,13 @@ class Shown:
 
     def key(self) -> str | None:
         """The thumbprint of the key that did sign it; None where that is not the one it names, or it names none."""
-        jwk = self.header["jwk"]
         try:
-            members = tuple(jwk[name] for name in _MEMBERS[jwk["kty"]])
-            thumbprint, public = _opened(jwk["kty"], members)
+            jwk, alg = self.header["jwk"], self.header["alg"]
+            thumbprint, public = _opened(jwk["kty"], tuple(jwk[name] for name in _MEMBERS[jwk["kty"]]))
+            good = verified(alg, public, self.message, self.signature)
         except (ValueError, KeyError, TypeError, binascii.Error):
             return None
-        return thumbprint if verified(self.header["alg"], public, self.message, self.signature) else None
+        return thumbprint if good else None
 
 
 def shown(text: str) -> Shown | None:

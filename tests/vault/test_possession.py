@@ -28,7 +28,7 @@ def test_the_hash_of_the_token_in_the_rfc():
 
 def test_headers_without_a_key_prove_nothing():
     _, payload, signature = PROOF.split(".")
-    for jwk in ({}, {"kty": "EC"}, {"kty": "oct", "k": "x"}, {"kty": "RSA", "n": "AQ", "e": "AQ"}, {"kty": ["EC"]}, 7):
+    for jwk in (None, {}, {"kty": "EC"}, {"kty": "oct", "k": "x"}, {"kty": "RSA", "n": "AQ", "e": "AQ"}, {"kty": ["EC"]}, 7):
         header = b64(json.dumps({"alg": "ES256", "jwk": jwk}).encode()).decode()
         shown = possession.shown(f"{header}.{payload}.{signature}")
         assert shown is not None
