@@ -74,7 +74,13 @@ def tell_stream(  # noqa: PLR0917 - to whom, and what
 def taking_part(world: Teller, tx: Transaction, now: datetime, account_id: str, sid: str = "") -> list[Client]:
     """The clients that were let in by a session, or with a grant of the account that lives, or has only now ended."""
     grants = tx.grants.begun_in(account_id, sid, now) if sid else tx.grants.living(account_id, now)
-    return [client for one in sorted({grant.client_id for grant in grants}) if (client := _client(world, one)) is not None]
+    return [client for one in sorted({grant.client_id for grant in grants}) if (client := served(world, one)) is not None]
+
+
+def served(world: Teller, client_id: str) -> Client | None:
+    """The client, unless it is unknown or disabled: then it is told nothing."""
+    client = world.clients.get(client_id)
+    return client if client is not None and not client.disabled else None
 
 
 def signed(  # noqa: PLR0917 - what is said, to whom, by which keys
@@ -93,7 +99,7 @@ def _events(news: _News, tx: Transaction) -> Iterator[Row]:
     """One row for each stream and event; those of one occurrence have one ``txn``, within a sector."""
     txn = news.world.vault.token(16)
     for stream in tx.streams.all():
-        client = _client(news.world, stream.client_id)
+        client = served(news.world, stream.client_id)
         if client is None or stream.status is StreamStatus.DISABLED:
             continue
         for told in news.told:
@@ -142,8 +148,3 @@ def _sub_id(news: _News, client: Client, told: Told) -> dict[str, Any]:
         return user
     session = {"format": "opaque", "id": news.world.alias(client, told.sid)}
     return {"format": "complex", "user": user, "session": session}
-
-
-def _client(world: Teller, client_id: str) -> Client | None:
-    client = world.clients.get(client_id)
-    return client if client is not None and not client.disabled else None

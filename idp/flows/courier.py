@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 from idp.flows import announcing
 from idp.flows.world import World
-from idp.model import Client, Signal, SignalKind, Stream, StreamStatus
+from idp.model import Signal, SignalKind, Stream, StreamStatus
 from idp.post import Answer, Unreachable
 from idp.store import Transaction
 from idp.vault.signing import KeyRing
@@ -200,15 +200,16 @@ class Courier:
         """Post one after the other; where one is not taken, those behind it wait with it."""
         before = Fate.TAKEN
         rest: datetime | None = None
-        while claimed and not self._closing and self._world.clock() < until:
-            signal, body = claimed.pop(0)
-            outcome = self._outcome(place, signal, body)
-            self._back.put(outcome)
-            if outcome.fate is Fate.RETRY and (signal.attempts <= PATIENCE or before is Fate.RETRY):
-                rest = outcome.again
-                break
-            before = outcome.fate
-        self._back.put(_End(place.target, [signal.id for signal, _ in claimed], rest))
+        try:
+            while claimed and rest is None and not self._closing and self._world.clock() < until:
+                signal, body = claimed.pop(0)
+                outcome = self._outcome(place, signal, body)
+                self._back.put(outcome)
+                if outcome.fate is Fate.RETRY and (signal.attempts <= PATIENCE or before is Fate.RETRY):
+                    rest = outcome.again
+                before = outcome.fate
+        finally:
+            self._back.put(_End(place.target, [signal.id for signal, _ in claimed], rest))
 
     def _outcome(self, place: _Place, signal: Signal, body: bytes) -> _Outcome:
         now = self._world.clock()
@@ -249,13 +250,13 @@ def _again(signal: Signal, now: datetime, why: str) -> _Outcome:
 def _place(world: World, streams: Mapping[str, Stream], target: str, kind: SignalKind) -> _Place | None:
     """Where a receiver is told; None where it is not, or not now."""
     if kind is SignalKind.LOGOUT:
-        client = _client(world, target)
+        client = announcing.served(world, target)
         url = client.backchannel_logout_uri if client is not None else None
         return _Place(target, kind, target, url) if url else None
     stream = streams.get(target)
     if stream is None or stream.status is not StreamStatus.ENABLED or stream.push_url is None:
         return None
-    if _client(world, stream.client_id) is None:
+    if announcing.served(world, stream.client_id) is None:
         return None
     return _Place(target, kind, stream.client_id, stream.push_url, stream.authorization)
 
@@ -267,11 +268,6 @@ def _waits(stream: Stream | None) -> bool:
         and stream.status is not StreamStatus.DISABLED
         and (stream.push_url is None or stream.status is StreamStatus.PAUSED)
     )
-
-
-def _client(world: World, client_id: str) -> Client | None:
-    client = world.clients.get(client_id)
-    return client if client is not None and not client.disabled else None
 
 
 def _post(world: World, place: _Place, token: str) -> tuple[bytes, dict[str, str]]:
