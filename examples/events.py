@@ -158,7 +158,7 @@ class Receiver:
             wait = 0.5
             while not self.subscribe():
                 pause(wait)
-                wait = min(wait * 2, 30)
+                wait = min(wait * 2, 5)
 
         threading.Thread(target=keep_trying, daemon=True).start()
 

@@ -2,9 +2,12 @@
 
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -170,6 +173,22 @@ def test_a16_the_inbox_holds_the_invitations_and_no_letters_about_the_past(demo:
     assert demo.invitation("anna")
     assert demo.invitation("luca")
     assert len(demo.letters("lena")) == 1
+
+
+def test_t03_the_demo_s_portal_and_billing_are_told_what_ends(demo: Demo, visitor: Visitor) -> None:
+    (kept,) = demo.folder.glob("*/demo.sqlite3")
+    ends = time.monotonic() + 20
+    with closing(sqlite3.connect(f"file:{kept}?mode=ro", uri=True)) as database:
+        while database.execute("SELECT client_id, status FROM streams").fetchall() != [("billing", "enabled")]:
+            assert time.monotonic() < ends, "billing has no stream"
+            time.sleep(0.1)
+    sees_everything(demo, visitor, "maria")
+    page = visitor.fill(visitor.open(f"{demo.identity}/logout"))
+    assert page.heading == "You are signed out"
+    ends = time.monotonic() + 5
+    while "Hello" in visitor.open(demo.portal).heading:
+        assert time.monotonic() < ends, "the portal was not told"
+        time.sleep(0.05)
 
 
 def test_a16_what_it_prints_fits_80_columns_and_begins_with_the_portal(demo: Demo) -> None:
