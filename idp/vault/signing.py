@@ -144,7 +144,15 @@ class KeyRing:
         if not isinstance(kid, str):
             return None
         held = self._fresh(self._every).by_kid.get(kid)
-        return held if held is not None else self._fresh(self._pause).by_kid.get(kid)
+        return held if held is not None else self._looked_for().by_kid.get(kid)
+
+    def _looked_for(self) -> _Keys:
+        """The keys after a look, unless the last is hardly over; one that is under way is waited for: its key may be there."""
+        with self._lock:
+            if self._monotonic() - self._looked_at >= self._pause:
+                self._looked_at = self._monotonic()
+                self._keys = self._look(self._keys)
+            return self._keys
 
     def _fresh(self, age: float) -> _Keys:
         if self._monotonic() - self._looked_at >= age and self._lock.acquire(blocking=False):

@@ -1,6 +1,7 @@
 """Signing keys: made once, published ahead, kept until their tokens are dead, followed by every node."""
 
-from threading import Barrier, Thread
+from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Barrier, Event, Thread
 
 import jwt
 
@@ -38,6 +39,33 @@ def test_rotation_without_downtime(provider: Provider):
 
 def ring_kid(token: str) -> str:
     return str(jwt.get_unverified_header(token)["kid"])
+
+
+def test_whoever_brings_a_new_key_while_others_look_for_it_waits_for_what_they_find(provider: Provider):
+    looking, go_on = Event(), Event()
+
+    def load() -> tuple[SigningKey, ...]:
+        found = flow.listed(provider.world)
+        if slow:
+            looking.set()
+            assert go_on.wait(10)
+        return found
+
+    slow = False
+    ring = KeyRing(load, vault(), provider.clock.monotonic)
+    slow = True
+    flow.rotate(provider.world, early=True)
+    flow.rotate(provider.world, early=True)
+    provider.ring.refresh()
+    provider.clock.advance(seconds=3)
+    token = provider.ring.sign("ES256", "at+jwt", {"sub": "x"})
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(ring.verify, token, "at+jwt")
+        assert looking.wait(10)
+        second = pool.submit(ring.verify, token, "at+jwt")
+        assert not wait([second], 0.1).done
+        go_on.set()
+        assert first.result() == second.result() == {"sub": "x"}
 
 
 def test_an_unknown_key_brings_the_look_forward_but_not_often(provider: Provider):
