@@ -98,7 +98,10 @@ def test_the_client_is_told_in_the_browser_and_the_person_gets_back_to_it(
     (session,) = house.world.store.sessions.of_account(person.account.id, house.clock())
     wish = {"client_id": "party", "post_logout_redirect_uri": f"{party.url}/bye", "state": "a&b"}
     someone.page.goto(f"{house.url}/logout?{urlencode(wish)}")
-    someone.press(someone.says("Sign out"))
+    with someone.page.expect_response(f"{house.url}/logout/confirm") as answered:
+        someone.press(someone.says("Sign out"))
+    policy = answered.value.headers["content-security-policy"].split("; ")
+    assert [part for part in policy if part.startswith("frame-src")] == [f"frame-src {party.url}"]
     if not how["javascript"]:
         someone.stands(someone.says("You are signed out"), "33-signed-out-onward")
         someone.goes(someone.says("Back to %(client)s", client="Garden club"))

@@ -8,6 +8,7 @@ import pytest
 from idp.flows import streams
 from idp.model import StreamStatus
 from idp.policies import signals
+from tests.oauth.proofs import App
 from tests.oauth.provider import ISSUER, Provider
 from tests.oauth.streams import HOOK, POLL, POLL_URL, PUSH, RECEIVERS, Receiver, opened, waiting
 
@@ -199,6 +200,24 @@ def test_what_a_client_is_later_refused_its_token_no_longer_gives(watcher: Recei
     watcher.provider.clock.advance(hours=2)
     watcher.provider.start(clients=clients)
     assert watcher.ask("GET", "/ssf/stream").status_code == 401
+
+
+def test_a_token_that_is_bound_to_a_key_needs_its_proof(provider: Provider):
+    """RFC 9449 7: at these addresses as at every other."""
+    opened(provider)
+    clients = provider.world.clients
+    provider.start(clients={**clients, "watcher": replace(clients["watcher"], dpop=True)})
+    app = App(provider, "watcher")
+    token = app.token(grant_type="client_credentials").json["access_token"]
+
+    def ask(scheme: str, *proved: str) -> int:
+        proof = {"DPoP": app.proof(*proved, token)} if proved else {}
+        return provider.http.get("/ssf/stream", headers={"Authorization": f"{scheme} {token}"} | proof).status_code
+
+    assert ask("DPoP", "GET", "/ssf/stream") == 200
+    assert ask("DPoP", "POST", "/ssf/stream") == 401
+    assert ask("DPoP", "GET", "/ssf/status") == 401
+    assert ask("DPoP") == ask("Bearer") == ask("Bearer", "GET", "/ssf/stream") == 401
 
 
 @pytest.mark.parametrize(
