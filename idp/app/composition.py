@@ -55,9 +55,7 @@ def make_world(settings: Settings, store: Store | None = None) -> World:
         texts=settings.texts,
         records=make_records(settings, numbers),
         outbound=Outbound(settings.outbound.networks, settings.outbound.timeout.total_seconds()),
-        registrar=Registrar(
-            frozenset(settings.registration.initial_access_tokens), tuple(settings.registration.scope.split())
-        ),
+        registrar=Registrar(frozenset(settings.registration.initial_access_tokens), tuple(settings.registration.scope.split())),
     )
 
 

@@ -1,7 +1,6 @@
 """``idp clients``: the clients of the file and those registered here: listed, judged, added, changed, and their secrets."""
 
 import getpass
-import hashlib
 import json
 import secrets
 import sys
@@ -193,7 +192,7 @@ def secret(client_id: str | None, overlap: timedelta, at_once: bool, path: Path 
         _reserve(path)
         made = secrets.token_hex(_SECRET_BYTES)
         _hand_over(made, path)
-        click.echo(f'secret_from = ["sha256:{hashlib.sha256(made.encode()).hexdigest()}"]')
+        click.echo(f'secret_from = ["sha256:{digest(made)}"]')
         return
     with _world() as world:
         _stored(world, client_id)

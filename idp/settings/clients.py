@@ -9,7 +9,7 @@ from idp.model import Client, Resource
 from idp.policies.client_rules import CODE, Fault, faults, sector_of
 from idp.policies.rule import MINUTES
 from idp.settings.client_keys import Place, read_key_file, read_secret
-from idp.settings.reader import Broken, Reader
+from idp.settings.reader import Reader
 from idp.settings.scanner import Path
 
 AuthMethod = Literal["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
@@ -160,8 +160,8 @@ class _Judge:
         resource = (self.resources or {}).get(identifier)
         return identifier if resource is None else resource.name
 
-    def _refuse(self, path: Path, what: str, remedy: str) -> Broken:
-        return self.reader.refuse(("clients", self.id, *path), what, remedy)
+    def _refuse(self, path: Path, what: str, remedy: str) -> None:
+        self.reader.refuse(("clients", self.id, *path), what, remedy)
 
     def _identifiers(self, key: str) -> tuple[str, ...]:
         return tuple(self._identifier(name) for name in getattr(self.table, key))

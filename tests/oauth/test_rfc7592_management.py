@@ -133,4 +133,3 @@ def test_changes_are_counted(desk: Provider) -> None:
     answers = [manage(desk, "PUT", said, **update(said, client_name=7)).status_code for _ in range(61)]
     assert answers == [400] * 60 + [429]
     assert manage(desk, "GET", said).status_code == 200
-
