@@ -42,11 +42,8 @@ OIDCDefaultURL http://localhost:{port}/home/page
 OIDCCryptoPassphrase "only for a test"
 OIDCScope "openid profile email offline_access"
 OIDCPKCEMethod S256
-OIDCRefreshAccessTokenBeforeExpiry 3600
 OIDCInfoHook access_token id_token userinfo refresh_token session
 OIDCPassClaimsAs environment
-OIDCUserInfoRefreshInterval 3600
-OIDCHTTPTimeoutShort 5
 <Location /home>
     AuthType openid-connect
     Require valid-user
@@ -55,9 +52,6 @@ OIDCHTTPTimeoutShort 5
 <Location /callback>
     AuthType openid-connect
     Require valid-user
-</Location>
-<Location /bye>
-    Require all granted
 </Location>
 """
 
