@@ -30,11 +30,20 @@ def carrying(world: World, stop: threading.Event) -> Iterator[None]:
 
 def empty(world: World, stop: threading.Event) -> None:
     """Carry everything that is due."""
-    courier = Courier(world, open_ring(world, time.monotonic))
+    courier = _courier(world)
+    if courier is None:
+        return
     try:
         _tell(courier.empty(stop.is_set))
     finally:
         _tell(courier.close())
+
+
+def _courier(world: World) -> Courier | None:
+    """A courier, once there is something to carry: its keys are not opened, nor made, for nothing."""
+    with world.store.read() as tx:
+        due = tx.signals.is_due(world.clock())
+    return Courier(world, open_ring(world, time.monotonic)) if due else None
 
 
 def _carry(world: World, stop: threading.Event) -> None:
@@ -42,8 +51,9 @@ def _carry(world: World, stop: threading.Event) -> None:
     log, courier = structlog.get_logger(), None
     while not stop.is_set():
         try:
-            courier = courier or Courier(world, open_ring(world, time.monotonic))
-            _tell(courier.turn())
+            courier = courier or _courier(world)
+            if courier is not None:
+                _tell(courier.turn())
             stop.wait(LOOK)
         except StoreDown as down:
             log.warning("store down", reason=str(down))
