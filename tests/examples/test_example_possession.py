@@ -34,9 +34,9 @@ def token(provider: TinyProvider) -> str:
     return provider.token(BILLING, cnf={"jkt": KEY.thumbprint()}, **GOOD)
 
 
-def proof(token: str, key: ECKey = KEY, header: dict[str, Any] | None = None, **changes: Any) -> str:
+def proof(token: str, key: ECKey = KEY, header: dict[str, Any] | None = None, after: int = 0, **changes: Any) -> str:
     ath = base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).rstrip(b"=").decode()
-    usual = {"htm": "GET", "htu": URL, "iat": int(time.time()), "jti": secrets.token_urlsafe(), "ath": ath}
+    usual = {"htm": "GET", "htu": URL, "iat": int(time.time()) + after, "jti": secrets.token_urlsafe(), "ath": ath}
     said = {name: value for name, value in (usual | changes).items() if value is not None}
     return jwt.encode({"typ": "dpop+jwt", "alg": "ES256", "jwk": JWK} | (header or {}), said, key, algorithms=["ES256"])
 
@@ -92,8 +92,8 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "another host": {"htu": "http://service.test/bills/latest"},
     "no token named": {"ath": None},
     "another token named": {"ath": "x" * 43},
-    "too old": {"iat": int(time.time()) - 70},
-    "from the future": {"iat": int(time.time()) + 180},
+    "too old": {"after": -70},
+    "from the future": {"after": 70},
     "no moment": {"iat": None},
     "no id": {"jti": None},
     "an empty id": {"jti": ""},
