@@ -21,7 +21,7 @@ import httpx
 from flask import Response, jsonify, request
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, GuestProtocol
+from joserfc.jwk import ECKey, GuestProtocol, RSAKey
 
 from examples.possession import ALGORITHMS, Proofs
 
@@ -50,25 +50,25 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault
 
 
 class Keys:
-    """The issuer's ES256 keys by `kid`: fetched hourly, and for an unknown `kid` at most every `pause` seconds."""
+    """The issuer's keys by algorithm and `kid`: fetched hourly, and for an unknown one at most every `pause` seconds."""
 
     def __init__(self, issuer: str, pause: float = 10, max_age: float = 3600) -> None:
         path = f"/.well-known/oauth-authorization-server{urlsplit(issuer).path.rstrip('/')}"  # RFC 8414, section 3.1
         self.issuer, self.metadata_url = issuer, urlsplit(issuer)._replace(path=path).geturl()
         self.pause, self.max_age = pause, max_age
-        self._keys: dict[str, ECKey] = {}
+        self._keys: dict[tuple[str, str], ECKey | RSAKey] = {}
         self._lock, self._tried, self._fetched = threading.Lock(), float("-inf"), float("-inf")
 
-    def find(self, kid: str) -> ECKey:
-        """The key of that id; `Refusal` where the issuer publishes none such, or could never be reached."""
-        if kid not in self._keys or time.monotonic() - self._fetched > self.max_age:
+    def find(self, kid: str, alg: str = "ES256") -> ECKey | RSAKey:
+        """The key of that id for that algorithm; `KeyError` where there is none, `Refusal` where none was ever fetched."""
+        if (alg, kid) not in self._keys or time.monotonic() - self._fetched > self.max_age:
             with self._lock:
                 if time.monotonic() - self._tried >= self.pause:
                     self._tried = time.monotonic()
                     self._fetch()
         if not self._keys:
             raise Refusal(503, "temporarily_unavailable", "the issuer's keys could not be fetched")
-        return self._keys[kid]
+        return self._keys[alg, kid]
 
     def _fetch(self) -> None:
         try:
@@ -77,8 +77,13 @@ class Keys:
                 if metadata["issuer"] != self.issuer:  # RFC 8414, section 3.3
                     return
                 published = http.get(metadata["jwks_uri"]).raise_for_status().json()["keys"]
-            usable = [key for key in published if key.get("crv") == "P-256" and key.get("use", "sig") == "sig"]
-            self._keys = {key["kid"]: ECKey.import_key({n: key[n] for n in ("kty", "crv", "x", "y")}) for key in usable}
+            usable = [key for key in published if key.get("use", "sig") == "sig"]
+            elliptic = [key for key in usable if key.get("crv") == "P-256"]
+            rsa = [key for key in usable if key.get("kty") == "RSA"]
+            self._keys = {
+                **{("ES256", key["kid"]): ECKey.import_key(_public(key, "crv", "x", "y")) for key in elliptic},
+                **{("RS256", key["kid"]): RSAKey.import_key(_public(key, "n", "e")) for key in rsa},
+            }
             self._fetched = time.monotonic()
         except (httpx.HTTPError, httpx.InvalidURL, *MALFORMED):
             return  # The keys known so far stay good: an issuer that is down stops no customer.
@@ -108,7 +113,7 @@ class Bearer:
             raise Refusal(401, "invalid_token", "the token is not valid here")
         return claims
 
-    def _key(self, token: GuestProtocol) -> ECKey:
+    def _key(self, token: GuestProtocol) -> ECKey | RSAKey:
         header = token.headers()
         if header["typ"] != "at+jwt" or header["alg"] != "ES256":  # before the key, so that no junk causes a fetch
             raise ValueError("not an access token")
@@ -152,6 +157,10 @@ def _token() -> tuple[str | None, bool]:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     kind = scheme.lower()
     return (token.strip() if kind in ("bearer", "dpop") else None), kind == "dpop"
+
+
+def _public(key: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {"kty": key["kty"], **{name: key[name] for name in names}}
 
 
 def _recent(auth_time: Any, max_age: int) -> bool:

@@ -8,6 +8,7 @@
 
 A token that is validated offline is good until it expires, whatever has happened since. Here the issuer pushes what has:
 security event tokens (RFC 8417, RFC 8935) on a stream that this program sets up for itself (Shared Signals 1.0, section 8.1).
+It names sessions and people as this client knows them: where the client of the tokens is pairwise, this one shares its sector.
 What it heard lives in this process for as long as tokens of before do; several processes would share it in Redis.
 """
 
@@ -34,6 +35,8 @@ PURGED = "https://schemas.openid.net/secevent/risc/event-type/account-purged"
 # No access token lives longer; what ended before that is of no interest any more.
 REMEMBERED = 3600 + LEEWAY
 LARGEST = 64_000
+# What this client's ID tokens are signed with; RS256 unless it is registered otherwise.
+ALGORITHMS = ["RS256", "ES256"]
 
 
 class Unusable(Exception):  # noqa: N818 - an answer, not a fault
@@ -122,7 +125,7 @@ class Receiver:
     def read(self, token: str) -> tuple[str, float, str, str, str]:
         """The id, moment, type, account and session of an event, "" for what it doesn't name; else `Unusable`."""
         try:
-            claims = jwt.decode(token, self._key, algorithms=["ES256"]).claims
+            claims = jwt.decode(token, self._key, algorithms=ALGORITHMS).claims
             self._check(claims)
             ((event, members),) = claims["events"].items()
             subject = claims["sub_id"]
@@ -145,9 +148,14 @@ class Receiver:
     def _key(self, token: GuestProtocol) -> Any:
         header = token.headers()
         # No other token of the issuer is an event (RFC 8725, section 3.11).
-        if header["typ"] != "secevent+jwt" or header["alg"] != "ES256":
+        if header["typ"] != "secevent+jwt" or header["alg"] not in ALGORITHMS:
             raise ValueError("not a security event token")
-        return self.keys.find(header["kid"])
+        kid = header["kid"]
+        try:
+            return self.keys.find(kid, header["alg"])
+        except KeyError:
+            # It may be new, and not fetched yet: the issuer comes again, where it would give up what is refused for good.
+            raise Refusal(503, "temporarily_unavailable", "the key is not known yet") from None
 
     # Setting the stream up (Shared Signals 1.0, section 8.1)
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from idp.app.composition import make_world
+from idp.app.logs import printable
 from idp.cli import signalling
 from idp.flows import streams as flow
 from idp.flows.world import World
@@ -29,11 +30,14 @@ def streams() -> None:
 
 @streams.command("list")
 def list_() -> None:
-    """Show the streams that receivers set up, what they are told, and how; a client that is gone is told nothing."""
+    """Show the streams that receivers set up, what they are told, and how.
+
+    A client that is gone, disabled, or has no scope for it any more is told nothing.
+    """
     table = Table("stream", "client", "status", "since", "events", "goes to")
     with _world() as world:
         for stream, client in flow.everyone(world):
-            table.add_row(*(escape(cell) for cell in _cells(stream, client)))
+            table.add_row(*(escape(cell) for cell in cells(stream, client)))
     Console(width=None if sys.stdout.isatty() else 240).print(table)
 
 
@@ -89,13 +93,14 @@ def _actor() -> str:
     return f"cli:{getpass.getuser()}"
 
 
-def _cells(stream: Stream, client: Client | None) -> tuple[str, ...]:
-    reason = f" ({stream.reason})" if stream.reason else ""
+def cells(stream: Stream, client: Client | None) -> tuple[str, ...]:
+    """A stream's row; what its receiver wrote steers no terminal."""
+    reason = f" ({printable(stream.reason)})" if stream.reason else ""
     return (
         stream.id,
-        stream.client_id if client is not None else f"{stream.client_id} (gone or disabled)",
+        stream.client_id if client is not None else f"{stream.client_id} (is told nothing)",
         stream.status.value + reason,
         f"{stream.created_at:%Y-%m-%d}",
-        "\n".join(event.rpartition("/")[2] for event in stream.events),
-        stream.push_url or "fetched by its receiver",
+        "\n".join(printable(event.rpartition("/")[2]) for event in stream.events),
+        printable(stream.push_url) if stream.push_url else "fetched by its receiver",
     )

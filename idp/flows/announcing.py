@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from idp.model import Client, Signal, SignalKind, Stream, StreamStatus
 from idp.policies import signals
 from idp.policies.signals import Happened, Told
+from idp.policies.tokens import SERVICE_SCOPES
 from idp.store import Transaction
 from idp.vault import Vault
 from idp.vault.signing import KeyRing
@@ -83,23 +84,30 @@ def served(world: Teller, client_id: str) -> Client | None:
     return client if client is not None and not client.disabled else None
 
 
+def receiver(world: Teller, client_id: str) -> Client | None:
+    """The client of a stream, while the operator lets it have one: then it hears of every account."""
+    client = served(world, client_id)
+    return client if client is not None and set(SERVICE_SCOPES) & set(client.scope) else None
+
+
 def signed(  # noqa: PLR0917 - what is said, to whom, by which keys
     world: Teller, keys: KeyRing, signal: Signal, body: bytes, client_id: str, now: datetime
 ) -> str:
     """The token for a receiver (RFC 8417 2.2, OpenID Connect Back-Channel Logout 1.0 2.4); ``jti`` is the same each time."""
     claims = {"iss": world.issuer, "aud": client_id, "jti": signal.id, **world.vault.open_json(body)}
+    alg = world.clients[client_id].id_token_alg
     if signal.kind is SignalKind.EVENT:
-        return keys.sign("ES256", "secevent+jwt", claims)
+        return keys.sign(alg, "secevent+jwt", claims)
     issued, until = int(now.timestamp()), int((now + _LOGOUT_TOKEN).timestamp())
     claims |= {"iat": issued, "exp": until, "events": {_LOGOUT: {}}}
-    return keys.sign(world.clients[client_id].id_token_alg, "logout+jwt", claims)
+    return keys.sign(alg, "logout+jwt", claims)
 
 
 def _events(news: _News, tx: Transaction) -> Iterator[Row]:
     """One row for each stream and event; those of one occurrence have one ``txn``, within a sector."""
     txn = news.world.vault.token(16)
     for stream in tx.streams.all():
-        client = served(news.world, stream.client_id)
+        client = receiver(news.world, stream.client_id)
         if client is None or stream.status is StreamStatus.DISABLED:
             continue
         for told in news.told:

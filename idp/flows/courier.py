@@ -256,7 +256,7 @@ def _place(world: World, streams: Mapping[str, Stream], target: str, kind: Signa
     stream = streams.get(target)
     if stream is None or stream.status is not StreamStatus.ENABLED or stream.push_url is None:
         return None
-    if announcing.served(world, stream.client_id) is None:
+    if announcing.receiver(world, stream.client_id) is None:
         return None
     return _Place(target, kind, stream.client_id, stream.push_url, stream.authorization)
 

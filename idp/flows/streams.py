@@ -191,11 +191,9 @@ def poll(world: World, keys: KeyRing, client: Client, asked: Polled) -> Batch | 
 
 
 def everyone(world: World) -> list[tuple[Stream, Client | None]]:
-    """Every stream with its client; None where that is gone or disabled, and told nothing."""
+    """Every stream with its client; None where that is gone, disabled, or may have none any more, and is told nothing."""
     with world.store.read() as tx:
-        found = tx.streams.all()
-    clients = {one.client_id: world.clients.get(one.client_id) for one in found}
-    return [(one, None if (client := clients[one.client_id]) is None or client.disabled else client) for one in found]
+        return [(one, announcing.receiver(world, one.client_id)) for one in tx.streams.all()]
 
 
 def steer(  # noqa: PLR0917 - what is decided, by whom

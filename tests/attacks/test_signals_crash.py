@@ -18,13 +18,15 @@ from idp.flows.world import World
 from idp.model import Stream
 from idp.policies.signals import ACCOUNT_ENABLED
 from idp.settings import load
+from idp.store.clients import StoredClient
 from idp.vault.signing import peek
 from tests.harness import CONFIG
-from tests.oauth.provider import made_keys
+from tests.oauth.provider import NOW, made_keys
+from tests.oauth.streams import receiver
 from tests.receivers import LOOPBACK, Got, Receivers, receiving
 from tests.servers import fresh_urls
 
-RECEIVERS, EVENTS, SECONDS = ("portal", "billing"), 12, 60
+RECEIVERS, EVENTS, SECONDS = ("watcher", "billing"), 12, 60
 
 
 class Desk:
@@ -72,6 +74,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         with world.store.begin() as tx:
             for key in made_keys():
                 tx.keys.add(key)
+            tx.clients.add(StoredClient(receiver("watcher", "ssf.read"), None, NOW, NOW))
         yield Desk(world, environ, receivers)
         world.store.close()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask, jsonify, redirect, request
 from joserfc import jwt
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, RSAKey
 from werkzeug.serving import BaseWSGIServer
 
 BILLING = "http://billing.test"
@@ -47,13 +47,14 @@ class TinyProvider:
         self.callback: dict[str, str | None] = {}
         self.id_token: dict[str, Any] = {}
 
-    def token(self, aud: Any, header: dict[str, Any] | None = None, key: ECKey | None = None, **claims: Any) -> str:
+    def token(self, aud: Any, header: dict[str, Any] | None = None, key: ECKey | RSAKey | None = None, **claims: Any) -> str:
         now = int(time.time())
         body = {"iss": self.issuer, "aud": aud, "sub": "u1", "iat": now, "exp": now + 60, "client_id": "portal", "jti": "j"}
         signing = key or self.key
-        marks = {"alg": "ES256", "kid": signing.kid, "typ": "at+jwt", **(header or {})}
+        alg = "ES256" if isinstance(signing, ECKey) else "RS256"
+        marks = {"alg": alg, "kid": signing.kid, "typ": "at+jwt", **(header or {})}
         body = {name: value for name, value in (body | claims).items() if value is not None}
-        return jwt.encode(marks, body, signing, algorithms=["ES256"])
+        return jwt.encode(marks, body, signing, algorithms=["ES256", "RS256"])
 
     def app(self) -> Flask:
         app = Flask("tiny-provider")

@@ -78,7 +78,10 @@ def test_the_name_stays_and_clients_of_one_sector_share_it(provider: Provider):
 def test_logout_tokens_and_events_speak_by_that_name(provider: Provider):
     """The rows that wait for each receiver, opened as they are when they are sent."""
     known, now = provider.world.clients, provider.clock()
-    named = {one: replace(known[one], backchannel_logout_uri=f"https://{one}.example/logout") for one in (ONE, OTHER)}
+    named = {
+        one: replace(known[one], backchannel_logout_uri=f"https://{one}.example/logout", scope=(*known[one].scope, "ssf.read"))
+        for one in (ONE, OTHER)
+    }
     provider.start(clients={**known, **named})
     with provider.store.begin() as tx:
         for one in (ONE, OTHER):

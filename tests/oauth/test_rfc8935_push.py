@@ -34,8 +34,12 @@ MOMENT = int(NOW.timestamp())
 
 @pytest.fixture
 def told(provider: Provider) -> Iterator[Told]:
+    clients = provider.world.clients
+    heard = [
+        replace(clients[name], scope=(*clients[name].scope, "ssf.manage")) for name in ("portal", "other", "third", "poster")
+    ]
     with receiving() as receivers:
-        yield Told.made(provider, receivers)
+        yield Told.made(provider, receivers, *heard)
 
 
 def stream(told: Told, client: str = "portal", path: str | None = "/events", **facts: Any) -> Stream:
@@ -128,6 +132,15 @@ def test_an_account_that_is_blocked_under_the_name_that_each_receiver_knows(told
     assert occurrences[0] != occurrences[1]
 
 
+def test_in_the_algorithm_that_the_receiver_knows_from_its_other_tokens(told: Told) -> None:
+    stream(told)
+    stream(told, "poster", "/poster")
+    happen(told)
+    assert fates(told) == ["taken"] * 2
+    (plain,), (posted,) = told.receivers.at("/events"), told.receivers.at("/poster")
+    assert (said(told, plain)["alg"], said(told, posted, "poster")["alg"]) == ("ES256", "RS256")
+
+
 def test_a_live_session_at_a_higher_level(told: Told) -> None:
     stream(told)
     world, now = told.provider.world, told.provider.clock()
@@ -211,7 +224,7 @@ def test_what_is_polled_or_paused_is_kept_and_what_is_disabled_is_not(told: Told
     assert [got.path for got in told.receivers.got] == ["/others"]
 
 
-@pytest.mark.parametrize("gone", ["client", "disabled client", "disabled stream", "stream"])
+@pytest.mark.parametrize("gone", ["client", "disabled client", "client that may no more", "disabled stream", "stream"])
 def test_a_receiver_that_is_gone_is_told_nothing(told: Told, gone: str) -> None:
     made = stream(told)
     happen(told)
@@ -220,6 +233,8 @@ def test_a_receiver_that_is_gone_is_told_nothing(told: Told, gone: str) -> None:
         told.provider.start(clients={name: one for name, one in clients.items() if name != "portal"})
     elif gone == "disabled client":
         told.provider.start(clients={**clients, "portal": replace(clients["portal"], disabled=True)})
+    elif gone == "client that may no more":
+        told.provider.start(clients={**clients, "portal": replace(clients["portal"], scope=("openid",))})
     else:
         with told.provider.store.begin() as tx:
             if gone == "stream":
@@ -229,7 +244,7 @@ def test_a_receiver_that_is_gone_is_told_nothing(told: Told, gone: str) -> None:
     assert fates(told) == ["dropped"]
     assert depth(told) == (0, 0, 0)
     assert told.receivers.got == []
-    if gone.endswith("client"):
+    if "client" in gone:
         happen(told)
         assert depth(told) == (0, 0, 0)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from idp.cli.streams import cells
 from idp.flows import streams
 from idp.model import StreamStatus
 from idp.policies import signals
@@ -388,6 +389,16 @@ def test_the_operator_pauses_a_stream_and_its_receiver_is_told(watcher: Receiver
     kinds = [next(iter(one["events"])) for one in watcher.events()]
     assert kinds == [signals.SESSION_REVOKED, streams.UPDATED, streams.UPDATED]
     assert not streams.steer(world, "never-was", StreamStatus.PAUSED, "", "staff", nothing)
+
+
+def test_what_a_receiver_writes_does_nothing_to_the_operator_s_terminal(watcher: Receiver):
+    strange = "\x1b]0;owned\x07\u202e\u009b2J"
+    begun = watcher.begin(events_requested=[f"https://x.example/{strange}"])
+    turned = {"stream_id": begun["stream_id"], "status": "paused", "reason": f"[red]{strange}"}
+    assert watcher.ask("POST", "/ssf/status", turned).status_code == 200
+    ((stream, client),) = streams.everyone(watcher.provider.world)
+    shown = cells(replace(stream, push_url=HOOK + strange), client)
+    assert all(mark.isprintable() or mark == "\n" for cell in shown for mark in cell)
 
 
 def test_the_operator_removes_streams_of_clients_that_are_gone(watcher: Receiver):
