@@ -10,6 +10,8 @@ from idp.policies.tokens import Denied, Error
 ALPHABET, LENGTH = "BCDFGHJKLMNPQRSTVWXZ", 8
 # How long a device waits between two questions, and how much longer after one that came too soon (RFC 8628 3.5).
 INTERVAL = timedelta(seconds=5)
+PENDING = Denied(Error.PENDING, "The person has not answered yet.")
+TOO_SOON = Denied(Error.SLOW_DOWN, "The device asks too often.")
 
 
 class Decision(StrEnum):
@@ -63,7 +65,7 @@ def asked(waiting: Waiting, now: datetime) -> tuple[Waiting, Denied | None]:
         return waiting, Denied(Error.EXPIRED, "The codes have expired: begin again.")
     if waiting.asked_at is not None and now - waiting.asked_at < waiting.interval:
         slower = replace(waiting, asked_at=now, interval=waiting.interval + INTERVAL)
-        return slower, Denied(Error.SLOW_DOWN, "The device asks too often.")
+        return slower, TOO_SOON
     if waiting.decision is Decision.NONE:
-        return replace(waiting, asked_at=now), Denied(Error.PENDING, "The person has not answered yet.")
+        return replace(waiting, asked_at=now), PENDING
     return replace(waiting, asked_at=now), None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from idp.model import Account, Client, Grant, Resource
-from idp.policies import tokens
+from idp.policies import proving, tokens
 from idp.policies.tokens import Denied, Error
 
 # So many backends may stand between a person and the last one.
@@ -19,11 +19,12 @@ NOT_GOOD = Denied(Error.REQUEST, "The subject_token is not a person's token made
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The token shown, which is good now: what it says, the grant it belongs to, and whose it is."""
+    """The token shown, which is good now: what it says, the grant it belongs to, whose it is, and the level as it is now."""
 
     claims: Mapping[str, Any]
     grant: Grant
     account: Account
+    level: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def judge(
     act = _acting(client, subject.claims.get("act"))
     if act is None:
         return Denied(Error.REQUEST, "The token has been exchanged too often.")
-    target = _target(client, targets, resources)
+    target = _target(client, targets, resources, subject.level)
     if isinstance(target, Denied):
         return target
     kept = tokens.token_scope(client.exchanges[target.identifier], scope, target, subject.account.entitlements)
@@ -55,14 +56,17 @@ def judge(
     return Exchange(target, kept, act) if kept else Denied(Error.SCOPE, "The person may use nothing of this resource.")
 
 
-def _target(client: Client, targets: Sequence[str], resources: Mapping[str, Resource]) -> Resource | Denied:
-    """The one resource meant: that named, or the only one there is."""
+def _target(client: Client, targets: Sequence[str], resources: Mapping[str, Resource], level: str) -> Resource | Denied:
+    """The one resource meant: that named, or the only one there is. It gets no token that says less than it needs."""
     named = tuple(dict.fromkeys(targets)) or tuple(client.exchanges)
     if len(named) != 1:
         return Denied(Error.TARGET, "An access token has one audience: name one resource.")
     if named[0] not in client.exchanges or named[0] not in resources:
         return Denied(Error.TARGET, "The resource is not one the client may exchange a token for.")
-    return resources[named[0]]
+    target = resources[named[0]]
+    if not proving.reaches(level, target.acr):
+        return Denied(Error.TARGET, "The resource needs a stronger sign-in than the token's.")
+    return target
 
 
 def _acting(client: Client, before: Mapping[str, Any] | None) -> dict[str, Any] | None:

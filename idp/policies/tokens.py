@@ -71,14 +71,18 @@ def grantable(asked: Iterable[str], client: Client, named: Iterable[Resource]) -
 
 
 def levels(asked: tuple[str, ...], essential: bool, named: Iterable[Resource]) -> tuple[tuple[str, ...], bool]:
-    """The acceptable levels and whether they are insisted on: a resource's own demand raises what the client asked."""
+    """The acceptable levels and whether they are insisted on: a resource's own demand raises what the client asked.
+
+    What is only wished for may come to nothing, so that it takes the place of no demand.
+    """
     known = proving.wanted_level(asked)
     if known is None and essential and asked:
         return asked, True
     needed = max((resource.acr for resource in named), key=_rank, default="pwd")
-    if known is not None and proving.reaches(known, needed):
+    demanded = _rank(needed) > 0
+    if known is not None and proving.reaches(known, needed) and (essential or not demanded):
         return asked, essential
-    return ((needed,), True) if _rank(needed) > 0 else ((), False)
+    return ((needed,), True) if demanded else ((), False)
 
 
 def _rank(level: str) -> int:

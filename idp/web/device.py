@@ -51,7 +51,8 @@ class Devices:
         waiting = grant.waiting_for(self.world, values["user_code"])
         if waiting is None:
             return self._field(422, typed, fields={"user_code": ("device_code",)})
-        held = self.house.session()
+        # Looked at as its client wants it: one that rested for too long is not woken by this question.
+        held = self.house.session(self.world.clients[waiting.client_id].session_idle)
         ask = grant.ask_for_device(self.world, waiting, held[0] if held is not None else None)
         return self.house.away(f"/sign-in/{sign_in.begin(self.world, ask, self.house.browser_secret(), held)}")
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from idp.model import Client
 from tests.harness import MORE_CLIENTS, House, open_house
 from tests.people import PARTNER_SECRET, Page, Person
 from tests.stories.test_t01 import claims_of
@@ -17,11 +18,13 @@ AGED = replace(
 BUSY = replace(
     PARTNER, id="busy", redirect_uris=("https://busy.example/cb",), consent=False, session_idle=timedelta(minutes=10)
 )
+BOX = Client("box", "Box", ("urn:ietf:params:oauth:grant-type:device_code",), auth_method="none", scope=("openid",))
+BOX = replace(BOX, session_idle=timedelta(minutes=10))
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql+redis"])
 def exacting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with open_house(request.param, tmp_path_factory.mktemp("exacting"), clients=(AGED, BUSY)) as opened:
+    with open_house(request.param, tmp_path_factory.mktemp("exacting"), clients=(AGED, BUSY, BOX)) as opened:
         yield opened
 
 
@@ -111,6 +114,17 @@ def test_a_session_unused_for_longer_than_the_client_accepts_is_not_enough(exact
         assert not answered(asked(person, "busy"))
         assert not answered(asked(person, "busy"))
         assert silent(person, "aged") == "code"
+
+
+@pytest.mark.parametrize(("rested", "heading"), [(9, "Connect Box?"), (11, None)])
+def test_nor_is_it_for_a_device_of_such_a_client(exacting: House, rested: int, heading: str | None) -> None:
+    person = exacting.customer()
+    with exacting.clock.stopped() as clock:
+        person.sign_in()
+        clock.move(minutes=rested)
+        told = exacting.post("/device_authorization", {"client_id": "box", "scope": "openid"}).json()
+        page = person.fill(person.open("/device"), user_code=told["user_code"])
+        assert (page.heading == heading) if heading else page.step == "AskUsernameAndPassword"
 
 
 def test_who_signs_in_anew_for_such_a_client_goes_on_in_the_same_session(exacting: House) -> None:

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from tests.oauth.proofs import App
 from tests.oauth.provider import BILLING, Provider
 from tests.oauth.requests import asserted
+from tests.oauth.test_rfc8628_device import answer, codes, poll
 from tests.servers import Kind, fresh_store
 
 CROWD = 50
@@ -75,3 +76,14 @@ def test_one_proof_is_good_once(provider: Provider):
     answers = at_once(lambda: provider.token("keyed", headers={"DPoP": proof}, **wish))
     assert [answer.status_code for answer in answers].count(200) == 1
     assert {answer.json["error"] for answer in answers if answer.status_code != 200} == {"invalid_dpop_proof"}
+
+
+def test_a_device_that_asks_fifty_times_at_once_keeps_what_it_gets(provider: Provider):
+    """One question is answered; the others came too soon, and end nothing (RFC 8628 3.5)."""
+    told = codes(provider)
+    answer(provider, told["user_code"])
+    answers = at_once(lambda: poll(provider, told["device_code"]))
+    good = [one.json for one in answers if one.status_code == 200]
+    assert len(good) == 1
+    assert {one.json["error"] for one in answers if one.status_code != 200} == {"slow_down"}
+    assert provider.active(good[0]["access_token"])["active"]

@@ -1,5 +1,6 @@
 """RFC 8628: a device without a browser gets its tokens, once its person has said so in a browser of their own."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from idp.flows.facts import Looked, Visit, look
 from idp.model import Factor, Source
 from idp.policies import device
 from idp.policies.steps import Done
+from idp.vault import digest
 from tests.oauth.proofs import App
 from tests.oauth.provider import BILLING, DEVICE_CODE, ISSUER, SERVICE, Provider
 
@@ -116,6 +118,21 @@ def test_slow_down_holds_for_what_is_allowed_too(provider: Provider):
     assert poll(provider, told["device_code"]).status_code == 200
 
 
+def test_a_device_that_asks_between_the_decision_and_the_grant_waits(provider: Provider):
+    """What is not there yet is no reason to tell a device that it may stop asking."""
+    told, slips = codes(provider), provider.world.store.slips
+    looked, key = at_the_page(provider, told["user_code"]), digest(f"device\0{told['device_code']}")
+    waiting = slips.get(key, provider.clock())
+    assert waiting is not None
+    allowed = json.dumps(json.loads(waiting.document) | {"decision": "allowed"})
+    assert slips.swap(waiting, allowed, provider.clock())
+    assert error(poll(provider, told["device_code"])) == "authorization_pending"
+    assert slips.swap(replace(waiting, version=2), waiting.document, provider.clock())
+    assert grant.decide(provider.world, looked, provider.door.sessions[-1], allow=True)
+    provider.clock.advance(seconds=5)
+    assert poll(provider, told["device_code"]).status_code == 200
+
+
 def test_denied(provider: Provider):
     told = codes(provider)
     answer(provider, told["user_code"], allow=False)
@@ -173,6 +190,8 @@ def test_neither_code_is_taken_for_an_authorization_code(provider: Provider):
     provider.start(clients={**provider.world.clients, "television": both})
     redeemed = provider.token("television", grant_type="authorization_code", code=told["device_code"])
     assert error(redeemed) == "invalid_grant"
+    for named in (f"device {told['device_code']}", f"device%00{told['device_code']}"):
+        assert error(provider.token("television", grant_type="authorization_code", code=named)) == "invalid_grant"
     assert error(poll(provider, provider.code(), "television")) == "invalid_grant"
     assert poll(provider, told["device_code"], "television").status_code == 200
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.model import Account, AccountState, Client, Grant, Resource
+from idp.model import Account, AccountState, Client, Factor, Grant, Resource
 from idp.policies import exchange
 from idp.policies.exchange import LONGEST_CHAIN, Exchange, Subject
 from idp.policies.tokens import Denied, Error
@@ -20,6 +20,10 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 def exchanged(provider: Provider, token: str, client: str = "billing", **form: Any) -> TestResponse:
     asked = {"grant_type": TOKEN_EXCHANGE, "subject_token": token, "subject_token_type": ACCESS_TOKEN, **form}
     return provider.token(client, **asked)
+
+
+def service_token(provider: Provider) -> str:
+    return str(provider.tokens(scope="openid service:read", resource=SERVICE)["access_token"])
 
 
 def error(response: TestResponse) -> str:
@@ -139,6 +143,21 @@ def test_the_person_must_have_what_is_asked_for(provider: Provider):
     assert error(exchanged(provider, token, "service", scope="billing:itemised")) == "invalid_scope"
 
 
+def test_a_sign_in_that_is_too_weak_for_a_backend_is_not_made_good_by_an_exchange(provider: Provider):
+    """A resource names the least it needs: no token for it says less, however it was come by."""
+    known = provider.world.resources
+    provider.start(resources={**known, BILLING: replace(known[BILLING], acr="extra")})
+    provider.door.sign_in()
+    assert error(exchanged(provider, service_token(provider), "service", scope="billing:read")) == "invalid_target"
+    provider.door.sign_in(Factor.PASSWORD, Factor.PIN, Factor.ANSWER)
+    provider.clock.advance(minutes=8)
+    token = service_token(provider)
+    assert exchanged(provider, token, "service").json["scope"] == "billing:read"
+    # What was shown is by then longer ago than the level lasts, and no token would say it any more.
+    provider.clock.advance(minutes=3)
+    assert error(exchanged(provider, token, "service")) == "invalid_target"
+
+
 def test_what_is_given_is_bound_to_the_backends_own_key(provider: Provider):
     """RFC 9449 5: the key of the person's app stays behind, and where the backend proves none the token is bound to none."""
     token, app = provider.tokens()["access_token"], App(provider, "billing")
@@ -162,7 +181,7 @@ _NAMED = {one.identifier: one for one in RESOURCES} | {
 def judged(
     *, client: Client = _BILLING, claims: dict[str, Any] | None = None, account: Account = MARIA, **asked: Any
 ) -> Exchange | Denied:
-    subject = Subject({"aud": BILLING, **(claims or {})}, _GRANT, account)
+    subject = Subject({"aud": BILLING, **(claims or {})}, _GRANT, account, asked.get("level", "pwd"))
     return exchange.judge(client, subject, asked.get("targets", ()), asked.get("scope"), _NAMED)
 
 
@@ -180,6 +199,8 @@ def chain(length: int) -> dict[str, Any] | None:
         ({"targets": (SERVICE, SERVICE)}, ("service:read",)),
         ({"targets": (SERVICE, BILLING)}, Error.TARGET),
         ({"targets": ("https://unknown.example",)}, Error.TARGET),
+        ({"client": replace(_BILLING, exchanges={BILLING: ("billing:read",)})}, Error.TARGET),
+        ({"client": replace(_BILLING, exchanges={BILLING: ("billing:read",)}), "level": "mfa"}, ("billing:read",)),
         ({"claims": {"aud": SERVICE}}, Error.REQUEST),
         ({"claims": {"act": chain(LONGEST_CHAIN - 1)}}, ("service:read",)),
         ({"claims": {"act": chain(LONGEST_CHAIN)}}, Error.REQUEST),

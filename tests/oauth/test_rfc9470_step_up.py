@@ -1,5 +1,6 @@
 """RFC 9470: what a backend wants of a sign-in is met by the missing proof alone, or refused; no refresh makes it younger."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -110,6 +111,16 @@ def test_a_backend_that_wants_a_level_of_everybody_says_so_once(provider: Provid
     assert provider.authorize().headers["Location"] == "/sign-in/tx0"
     # For another backend nothing more is asked.
     assert "code" in answer_of(provider.authorize(resource=SERVICE, scope="openid service:read"))
+
+
+def test_a_wish_for_more_does_not_lift_what_a_backend_demands(provider: Provider):
+    """Whoever edits the address into a wish that nobody can meet, and need not, gets no less than the backend wants."""
+    strict: Resource = replace(provider.world.resources[BILLING], acr="extra")
+    provider.start(resources={**provider.world.resources, BILLING: strict})
+    provider.door.sign_in()
+    wish = json.dumps({"id_token": {"acr": {"values": ["mfa"]}}})
+    assert provider.authorize(claims=wish).headers["Location"] == "/sign-in/tx0"
+    assert answered(provider, "tx0", Factor.ANSWER)["acr"] == "extra"
 
 
 def test_insisting_by_the_claims_does_the_same(provider: Provider):

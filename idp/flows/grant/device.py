@@ -138,12 +138,20 @@ def redeem_device(world: World, keys: KeyRing, client: Client, device_code: str,
     if slip is None or waiting is None or waiting.client_id != client.id:
         return _refused(world, client, _NO_SUCH, now)
     after, denied = device.asked(waiting, now)
-    if after != waiting:
-        # Where the person decides at this very moment, the device hears of it the next time.
-        world.store.slips.swap(slip, _written(after), now)
+    # Of several questions at once one counts; where the person decides at this very moment, the device hears of it next time.
+    if after != waiting and not world.store.slips.swap(slip, _written(after), now):
+        denied = denied or device.TOO_SOON
+    if denied is None and not _opened(world, slip.key):
+        denied = device.PENDING
     if denied is not None:
-        return denied if denied.error in {Error.PENDING, Error.SLOW_DOWN} else _refused(world, client, denied, now)
+        return denied if denied in {device.PENDING, device.TOO_SOON} else _refused(world, client, denied, now)
     return issue.redeem(world, keys, client, Presented(_named(device_code), None, None), wish)
+
+
+def _opened(world: World, key: str) -> bool:
+    """Whether the grant is there that follows the decision."""
+    with world.store.read() as tx:
+        return tx.grants.find_code(key) is not None
 
 
 def _refused(world: World, client: Client, denied: Denied, now: datetime) -> Denied:
@@ -164,8 +172,8 @@ def _waiting(world: World, code: str, now: datetime) -> tuple[Slip, Waiting] | N
 
 
 def _named(device_code: str) -> str:
-    """The device's code by another name than an authorization code's: neither is taken for the other."""
-    return f"device {device_code}"
+    """The device's code by a name that no request can spell, so that it is never taken for an authorization code."""
+    return f"device\0{device_code}"
 
 
 def _key(device_code: str) -> str:

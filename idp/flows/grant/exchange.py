@@ -11,7 +11,7 @@ from idp.flows.grant.issue import Decided, Draft, sign
 from idp.flows.grant.worth import weigh
 from idp.flows.world import World
 from idp.model import Client
-from idp.policies import exchange
+from idp.policies import exchange, proving
 from idp.policies.exchange import Subject
 from idp.policies.tokens import Denied
 from idp.vault.signing import KeyRing
@@ -21,7 +21,8 @@ def exchange_token(
     world: World, keys: KeyRing, client: Client, token: str, wish: Wish, *, targets: tuple[str, ...]
 ) -> Issued | Denied:
     """Give a backend a token for another one, in the name of the person whose token it shows."""
-    now, subject = world.clock(), _subject(world, keys, token)
+    now = world.clock()
+    subject = _subject(world, keys, token, now)
     if subject is None:
         return _refused(world, client, None, exchange.NOT_GOOD, now)
     given = exchange.judge(client, subject, targets, wish.scope, world.resources)
@@ -44,12 +45,12 @@ def exchange_token(
     return sign(world, keys, client, decided, now)
 
 
-def _subject(world: World, keys: KeyRing, token: str) -> Subject | None:
+def _subject(world: World, keys: KeyRing, token: str, now: datetime) -> Subject | None:
     """The token shown, where it is one of a person and good now."""
     worth = weigh(world, keys, token)
     if worth is None or worth.grant is None or worth.account is None:
         return None
-    return Subject(worth.claims, worth.grant, worth.account)
+    return Subject(worth.claims, worth.grant, worth.account, proving.acr(worth.grant.proofs, world.policy, now))
 
 
 def _refused(world: World, client: Client, subject: Subject | None, denied: Denied, now: datetime) -> Denied:
