@@ -199,7 +199,10 @@ def test_b05_a_number_taken_away_meanwhile_gets_no_message(new_house: Callable[.
         page = asked(person)
         person.fill(person.open("/profile/remove-mobile"), current=person.password)
         assert person.account.mobile is None
-        assert person.fill(page, send="yes").answer["error"] == "unmet_authentication_requirements"
+        told = person.fill(page, send="yes")
+        assert told.status == 403
+        back = next(href for href in told.links if href.startswith("/authorize/"))
+        assert person.open(back).answer["error"] == "unmet_authentication_requirements"
         assert house.audit("extra.asked") == []
 
 

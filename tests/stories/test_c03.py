@@ -343,7 +343,8 @@ def test_c03_after_the_date_no_row_of_any_table_nor_redis_names_the_person(own: 
         clock.move(seconds=(goes_at - clock()).total_seconds())
         assert upkept(own) == {subject: "cancelled"}
     assert places(own, MARKERS) == set()
-    assert places(own, (subject,)) - {"sign_ins", "redis sign-in"} == {"audit", "tombstones", "grants"}
+    # Clients and backends are told yet that it is gone, by the same identifier.
+    assert places(own, (subject,)) - {"sign_ins", "redis sign-in"} == {"audit", "tombstones", "grants", "signals"}
 
 
 def test_c03_name_and_address_may_come_again_and_are_somebody_else_to_everyone(consumer: House) -> None:
