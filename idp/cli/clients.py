@@ -127,8 +127,8 @@ def add(client_id: str | None, source: Any, path: Path | None, words: tuple[str,
             fresh = flow.make_secret(world)
             table["secret_from"] = [f"sha256:{digest(fresh)}"]
         client = _read(world, made, table)
-        _reserve(path if fresh else None)
-        _done(made, flow.add(world, client, _actor()))
+        with _reserved(path if fresh else None):
+            _done(made, flow.add(world, client, _actor()))
     click.echo(f"client_id    {made}")
     if fresh is not None:
         _hand_over(fresh, path)
@@ -147,7 +147,7 @@ def set_(client_id: str, words: tuple[str, ...]) -> None:
         client = _read(world, client_id, table)
         ends = {old: end for old, end in stored.client.secret_ends.items() if old in client.secret_digests}
         changed = replace(client, secret_ends=ends)
-        _done(client_id, flow.change(world, client_id, lambda _: changed, _actor()))
+        _done(client_id, flow.change(world, stored, changed, _actor()))
     click.echo(f"Changed {client_id}.")
 
 
@@ -189,19 +189,17 @@ def remove(client_id: str) -> None:
 def secret(client_id: str | None, overlap: timedelta, at_once: bool, path: Path | None) -> None:
     """Make a new secret and show it this once: for a client registered here, or with the line that clients.toml accepts."""
     if client_id is None:
-        _reserve(path)
         made = secrets.token_hex(_SECRET_BYTES)
-        _hand_over(made, path)
+        with _reserved(path):
+            _hand_over(made, path)
         click.echo(f'secret_from = ["sha256:{digest(made)}"]')
         return
     with _world() as world:
         _stored(world, client_id)
-        _reserve(path)
-        renewed = flow.renew_secret(world, client_id, timedelta(0) if at_once else overlap, _actor())
-        if isinstance(renewed, Refused):
-            if path is not None:
-                path.unlink()
-            _refuse(client_id, renewed)
+        with _reserved(path):
+            renewed = flow.renew_secret(world, client_id, timedelta(0) if at_once else overlap, _actor())
+            if isinstance(renewed, Refused):
+                _refuse(client_id, renewed)
     _hand_over(renewed, path)
 
 
@@ -265,14 +263,21 @@ def _told(client_id: str, fault: Fault) -> str:
     return f"{client_id}: {dotted(fault.path)}: {fault.what}. {fault.remedy}"
 
 
-def _reserve(path: Path | None) -> None:
-    """Make the file before anything is changed: a secret that can be handed to nobody must not be."""
+@contextmanager
+def _reserved(path: Path | None) -> Iterator[None]:
+    """Make the file before anything is changed: a secret that can be handed to nobody must not be, nor a file without one."""
     if path is None:
+        yield
         return
     try:
         path.touch(mode=0o600, exist_ok=False)
     except OSError as error:
         raise click.ClickException(f"{path} can't be made: {(error.strerror or 'it failed').lower()}.") from error
+    try:
+        yield
+    except BaseException:
+        path.unlink()
+        raise
 
 
 def _hand_over(made: str, path: Path | None) -> None:

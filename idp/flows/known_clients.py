@@ -11,6 +11,7 @@ from idp.store import Store, StoreDown
 # at the same time by clocks that disagree can leave the same mark.
 _PAUSE: Final = 2.0
 _LONGEST: Final = 60.0
+_NEVER: Final = float("-inf")
 
 
 class KnownClients(Mapping[str, Client]):
@@ -26,7 +27,7 @@ class KnownClients(Mapping[str, Client]):
         self._lock = threading.Lock()
         self._mark: tuple[object, ...] | None = None
         self._now: Mapping[str, Client] = filed
-        self._looked_at = self._read_at = float("-inf")
+        self._looked_at = self._read_at = _NEVER
 
     def __getitem__(self, client_id: str) -> Client:
         return self.now()[client_id]
@@ -39,7 +40,7 @@ class KnownClients(Mapping[str, Client]):
 
     def now(self) -> Mapping[str, Client]:
         """All of them at this moment: the same object until one of them changes."""
-        if self._monotonic() - self._looked_at >= _PAUSE and self._lock.acquire(blocking=self._mark is None):
+        if self._monotonic() - self._looked_at >= _PAUSE and self._lock.acquire(blocking=self._looked_at == _NEVER):
             try:
                 if self._monotonic() - self._looked_at >= _PAUSE:
                     self._look()
@@ -50,7 +51,7 @@ class KnownClients(Mapping[str, Client]):
     def look(self) -> None:
         """Look now: this process has changed one."""
         with self._lock:
-            self._mark = None
+            self._read_at = _NEVER
             self._look()
 
     def _look(self) -> None:

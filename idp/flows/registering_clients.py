@@ -1,6 +1,5 @@
 """Registering clients while the service runs, by the operator or by themselves: judged, written down, known at once."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -37,9 +36,6 @@ class Refused:
     faults: tuple[Fault, ...] = ()
 
 
-Become = Callable[[Client], Client]
-
-
 def make_id(world: World) -> str:
     """A client id that nobody has had."""
     return f"client-{world.vault.token(_ID_BYTES)}"
@@ -51,7 +47,9 @@ def make_secret(world: World) -> str:
 
 
 def find(world: World, client_id: str) -> StoredClient | None:
-    """A registration as it is stored; None where there is none, also for a client of the file."""
+    """A registration as it is stored; None where there is none, and where a client of the file has its id."""
+    if filed(world.clients, client_id):
+        return None
     with world.store.read() as tx:
         return tx.clients.get(client_id)
 
@@ -72,42 +70,45 @@ def add(world: World, client: Client, actor: str, *, token: str | None = None) -
 
 
 def change(
-    world: World, client_id: str, become: Become, actor: str, *, event: str = "client.changed", token: str | None = None
+    world: World, before: StoredClient, client: Client, actor: str, *, event: str = "client.changed", token: str | None = None
 ) -> Refused | StoredClient:
-    """Let a registration become another. ``token``, where it is given, takes the place of the one there was."""
-    before = find(world, client_id)
-    if before is None:
-        return Refused(Why.FILED if filed(world.clients, client_id) else Why.UNKNOWN)
-    after = before._replace(client=become(before.client), token=token or before.token)
-    refused = _judged(world, after.client)
+    """Let the registration that was read as ``before`` say ``client``, unless it was changed since.
+
+    Whoever decides by what they read hands that over. ``token``, where it is given, takes the place of the one there was.
+    """
+    refused = _judged(world, client) or (Refused(Why.FILED) if filed(world.clients, client.id) else None)
     if refused is not None:
         return refused
+    after = before._replace(client=client, token=token or before.token)
     with world.store.begin() as tx:
         now = _moment(world, tx)
         after = after._replace(updated_at=now)
         if not tx.clients.change(after, before.updated_at):
             return Refused(Why.MEANWHILE)
         touched = [one.name for one in fields(Client) if getattr(before.client, one.name) != getattr(after.client, one.name)]
-        world.record(tx, now, event, "done", actor=actor, client=client_id, fields=touched)
+        world.record(tx, now, event, "done", actor=actor, client=client.id, fields=touched)
     changed(world.clients)
     return after
 
 
 def disable(world: World, client_id: str, actor: str, *, disabled: bool = True) -> Refused | StoredClient:
     """Close a client's ways in and what it holds, or open them again: nothing of it is lost."""
+    before = find(world, client_id)
+    if before is None:
+        return _missing(world, client_id)
     event = "client.disabled" if disabled else "client.enabled"
-    return change(world, client_id, lambda client: replace(client, disabled=disabled), actor, event=event)
+    return change(world, before, replace(before.client, disabled=disabled), actor, event=event)
 
 
 def renew_secret(world: World, client_id: str, overlap: timedelta, actor: str) -> Refused | str:
     """A new secret; those there were are good for ``overlap`` more, or no longer where it is nothing."""
-    found, secret = world.clients.get(client_id), make_secret(world)
-    if found is not None and found.auth_method not in SECRET_METHODS and not filed(world.clients, client_id):
+    before, secret = find(world, client_id), make_secret(world)
+    if before is None:
+        return _missing(world, client_id)
+    if before.client.auth_method not in SECRET_METHODS:
         return Refused(Why.SECRETLESS)
-    now = world.clock()
-    renewed = change(
-        world, client_id, lambda client: renewing(client, digest(secret), now, overlap), actor, event="client.secret_renewed"
-    )
+    client = renewing(before.client, digest(secret), world.clock(), overlap)
+    renewed = change(world, before, client, actor, event="client.secret_renewed")
     return renewed if isinstance(renewed, Refused) else secret
 
 
@@ -135,6 +136,10 @@ def remove(world: World, client_id: str, actor: str) -> Refused | None:
         world.record(tx, now, "client.removed", "done", actor=actor, client=client_id, grants=ended)
     changed(world.clients)
     return None
+
+
+def _missing(world: World, client_id: str) -> Refused:
+    return Refused(Why.FILED if filed(world.clients, client_id) else Why.UNKNOWN)
 
 
 def _judged(world: World, client: Client) -> Refused | None:

@@ -22,8 +22,8 @@ from idp.oauth.errors import ClientRefusedError, TooManyFailuresError
 from idp.oauth.wire import TokenRequest
 from idp.policies.client_keys import FAPI_ALGORITHMS
 from idp.policies.client_rules import MOST_SECRETS
-from idp.post import Unreachable
-from idp.vault.client_keys import ALGORITHMS, ClientKeys, FetchedKeys, Keys
+from idp.post import Crowded, Unreachable
+from idp.vault.client_keys import ALGORITHMS, ClientKeys, FetchedKeys, Keys, NobodyAskedError
 from idp.vault.signing import peek
 
 _LOOPBACK = re.compile(r"http://(?:127\.0\.0\.1|\[::1\])(?P<port>:\d{1,5})?(?=[/?]|$)", re.ASCII)
@@ -129,6 +129,8 @@ class Clients:
         """The key set at an address (RFC 7517 5); None where nothing was learnt."""
         try:
             found = json.loads(self._world.outbound.get(address, "application/jwk-set+json, application/json").body)
+        except Crowded as error:
+            raise NobodyAskedError from error
         except (Unreachable, ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None

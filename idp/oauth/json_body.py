@@ -27,6 +27,8 @@ def object_of(incoming: Request) -> dict[str, Any]:
     try:
         raw = incoming.get_data(cache=False, parse_form_data=False)
         read = json.loads(raw.decode(), object_pairs_hook=_once, parse_constant=_never)
+        # Half a pair of surrogates is no text, and a number beyond all is none that can be written again (RFC 7493 2).
+        json.dumps(read, ensure_ascii=False, allow_nan=False).encode()
     except RequestEntityTooLarge as error:
         raise TooLargeError("The body is too large.") from error
     except (ValueError, RecursionError) as error:

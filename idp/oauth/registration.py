@@ -20,7 +20,7 @@ from idp.oauth.json_body import object_of
 from idp.oauth.operations import methods
 from idp.oauth.registration_shapes import MetadataError
 from idp.oauth.wire import ALL_METHODS, JSON, answer, endpoint
-from idp.policies.client_rules import SECRET_METHODS, sector_of
+from idp.policies.client_rules import DEVICE, SECRET_METHODS, likeness, sector_of
 from idp.post import Unreachable
 from idp.store.clients import StoredClient
 from idp.vault import digest
@@ -69,7 +69,8 @@ class Registrations:
         given = digest(_bearer())
         if not any(hmac.compare_digest(given, known) for known in self._world.registrar.tokens):
             raise self._refused()
-        self._count("all")
+        # Each who was let in has an hour of their own.
+        self._count(given)
         said = shapes.read(object_of(request))
         # People are asked whether they agree: nobody here knows whose client it is.
         nobody = Client(flow.make_id(self._world), "", consent=True)
@@ -96,7 +97,7 @@ class Registrations:
             raise InvalidError("The client_secret is not the client's.")
         changed, fresh = self._with_secret(self._client(shapes.read(body), stored.client))
         token = flow.make_secret(self._world)
-        after = flow.change(self._world, stored.client.id, lambda _: changed, _ACTOR, token=digest(token))
+        after = flow.change(self._world, stored, changed, _ACTOR, token=digest(token))
         return self._told(200, _done(after), token, fresh)
 
     def _delete(self, client_id: str) -> Response:
@@ -111,7 +112,14 @@ class Registrations:
                 raise MetadataError(name, "this service does not go there.")
         if not client.public and any(address.startswith("http:") for address in client.redirect_uris):
             raise MetadataError("redirect_uris", "plain http is for apps that keep no secret.")
+        if likeness(client.name) in {likeness(one.name) for one in self._world.clients.values() if self._trusted(one, client)}:
+            raise MetadataError("client_name", "the name of another client.")
         return replace(client, sector=self._sector(said, client))
+
+    @staticmethod
+    def _trusted(one: Client, client: Client) -> bool:
+        """Whether people allow ``one`` more than they would ``client``, and must not take it for that (RFC 7591 5)."""
+        return not one.consent and one.id != client.id
 
     def _sector(self, said: Mapping[str, Any], client: Client) -> str:
         """The host by which the client's pairwise subjects are made (OpenID Connect Core 8.1); "" for public ones."""
@@ -119,9 +127,12 @@ class Registrations:
         if said.get("subject_type", "public") == "public":
             return ""
         if address is None:
-            sector = sector_of(client.redirect_uris)
+            # A device is sent its answer nowhere: that it has to do with this host would be its word alone.
+            sector = None if DEVICE in client.grant_types else sector_of(client.redirect_uris)
             if sector is None:
-                raise MetadataError("sector_identifier_uri", "missing, and the redirect_uris do not have one host.")
+                raise MetadataError(
+                    "sector_identifier_uri", "missing, and the redirect_uris do not have one host, or answers go elsewhere."
+                )
             return sector
         if not set(client.redirect_uris) <= self._listed(address):
             raise MetadataError("sector_identifier_uri", "not all of the redirect_uris are listed there.")
@@ -183,7 +194,9 @@ def _bearer() -> str:
 
 def _called(client: Client) -> list[tuple[str, str]]:
     named = [(name, getattr(client, name)) for name in ("jwks_uri", "backchannel_logout_uri")]
-    return [(name, address) for name, address in named if address] + [("request_uris", one) for one in client.request_uris]
+    # A fragment is the digest of what lies there, and stays here (OpenID Connect Core 6.2).
+    requested = [("request_uris", one.partition("#")[0]) for one in client.request_uris]
+    return [(name, address) for name, address in named if address] + requested
 
 
 def _done(result: Refused | StoredClient) -> StoredClient:

@@ -8,6 +8,8 @@ Refusal = tuple[str, str]
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PRINTABLE = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+# A name or a number, and its port, if any: nothing that a browser reads as another, or a page's policy as more than one.
+_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9.])?|\[[0-9a-f:.]+\])(?::\d{1,5})?", re.ASCII)
 _DANGEROUS = frozenset({"javascript", "data", "file", "intent", "vbscript", "blob", "about", "view-source"})
 _WEB = frozenset({"http", "https"})
 _LONGEST_CALLED = 512
@@ -31,15 +33,26 @@ def refused_web(address: str) -> Refusal | None:
     parts = _split(address)
     if not isinstance(parts, SplitResult):
         return parts
-    if parts.scheme not in _WEB:
-        return f"the scheme {_shown(parts.scheme)} is not https", _HTTPS
-    if not parts.hostname:
-        return "the address names no host", "Write it whole: https://host/path."
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        return f"plain http to {_shown(parts.hostname)} can be read and changed on its way", _HTTPS
-    if parts.netloc != parts.netloc.lower():
-        return "the host has capital letters, and addresses are compared letter by letter", "Write the host in lower case."
-    return None
+    host = parts.hostname or ""
+    return _first(
+        (parts.scheme not in _WEB, f"the scheme {_shown(parts.scheme)} is not https", _HTTPS),
+        (not host, "the address names no host", "Write it whole: https://host/path."),
+        (
+            parts.scheme == "http" and host not in LOOPBACK,
+            f"plain http to {_shown(host)} can be read and changed on its way",
+            _HTTPS,
+        ),
+        (
+            parts.netloc != parts.netloc.lower(),
+            "the host has capital letters, and addresses are compared letter by letter",
+            "Write the host in lower case.",
+        ),
+        (
+            not _HOST.fullmatch(parts.netloc),
+            "the host is none, or the port",
+            "Write it in letters, digits, dots and hyphens: https://host:port/path.",
+        ),
+    )
 
 
 def refused_redirect(address: str, *, native: bool) -> Refusal | None:
@@ -47,12 +60,11 @@ def refused_redirect(address: str, *, native: bool) -> Refusal | None:
     parts = _split(address)
     if not isinstance(parts, SplitResult):
         return parts
-    rules = (
+    refusal = _first(
         ("#" in address, "a redirect address has no fragment", "Remove everything from the #."),
         ("*" in address, "a redirect address has no wildcard", "Register each address; they are compared letter by letter."),
         (bool(_DOTS.search(parts.path)), "the path has dot segments", "Write the path as it is after they are resolved."),
     )
-    refusal = next(((what, remedy) for broken, what, remedy in rules if broken), None)
     if refusal is not None or parts.scheme in _WEB:
         return refusal or refused_web(address)
     return _refused_private(parts.scheme, native=native)
@@ -125,7 +137,7 @@ def _split(address: str) -> SplitResult | Refusal:
     except ValueError:
         return "the address can't be parsed", "Write it whole: https://host:port/path."
     scheme = address.partition(":")[0]
-    rules = (
+    refusal = _first(
         (
             not parts.scheme or port == 0,
             "the address is not absolute",
@@ -135,7 +147,12 @@ def _split(address: str) -> SplitResult | Refusal:
         (scheme in _DANGEROUS, f"the scheme {_shown(scheme)} runs or opens things in the browser", "Use https."),
         ("@" in parts.netloc, "the address carries a user name", "Remove everything before the @."),
     )
-    return next(((what, remedy) for broken, what, remedy in rules if broken), parts)
+    return refusal or parts
+
+
+def _first(*rules: tuple[bool, str, str]) -> Refusal | None:
+    """What the first rule that is broken says."""
+    return next(((what, remedy) for broken, what, remedy in rules if broken), None)
 
 
 def _shown(text: str) -> str:

@@ -1,6 +1,7 @@
 """The law of registrations: which clients may not be, wherever they come from, and how each is put right."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +23,7 @@ AUTH_METHODS: Final = ("none", *SECRET_METHODS, "private_key_jwt")
 ID_TOKEN_ALGORITHMS: Final = ("RS256", "ES256")
 MOST_SECRETS: Final = 4
 _LONGEST_NAME = 100
+_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 _ID = re.compile(r"[A-Za-z0-9._~-]{1,64}", re.ASCII)
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 # Subjects begin with it: a client can never be taken for a person.
@@ -104,6 +106,13 @@ RULES: Final = (
         lambda client: len(client.name) > _LONGEST_NAME or not client.name.isprintable(),
         f"the name is longer than {_LONGEST_NAME} characters, or does not fit on a line",
         "Write the name that people are shown.",
+    ),
+    Rule(
+        "name",
+        lambda client: len(_alphabets(client.name)) > 1,
+        "the name mixes alphabets whose letters look alike",
+        "Write it in one of them.",
+        "UTS 39 5.2",
     ),
     Rule(
         "grant_types",
@@ -212,6 +221,15 @@ RULES: Final = (
         "Write a host in lower case, without scheme and port.",
         "OpenID Connect Core 8.1",
     ),
+    # A code that is typed elsewhere binds nobody to the browser that they allow it in. Tokens may be exchanged: nobody is sent
+    # anywhere for that, the client proves itself by its key, and what it gets is bound to one.
+    _of_fapi(
+        "grant_types",
+        lambda client: DEVICE in client.grant_types,
+        "has its people sent to it by authorization codes",
+        "Remove device_code.",
+        "5.3.2.2",
+    ),
     _of_fapi("dpop", lambda client: not client.dpop, "uses DPoP", "Remove the line.", "5.3.2.1"),
     _of_fapi(
         "require_par",
@@ -257,6 +275,15 @@ def sector_of(redirect_uris: tuple[str, ...]) -> str | None:
     """The one host that answers are sent to; None where there are several, or none (OpenID Connect Core 8.1)."""
     hosts = {host_of(address) for address in redirect_uris}
     return hosts.pop() or None if len(hosts) == 1 else None
+
+
+def likeness(name: str) -> str:
+    """What people see of a name: its letters and digits, whatever their case, width and distance (UTS 39 4)."""
+    return "".join(letter for letter in unicodedata.normalize("NFKC", name).casefold() if letter.isalnum())
+
+
+def _alphabets(name: str) -> frozenset[str]:
+    return _ALIKE & {unicodedata.name(letter, "").partition(" ")[0] for letter in name}
 
 
 def _said(rule: Rule) -> str:

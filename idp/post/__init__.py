@@ -8,12 +8,13 @@ from idp.post.failures import Permanent, RecordsDown, Temporary
 from idp.post.letters import Letters, Rendered
 from idp.post.mail import Letterhead
 from idp.post.numbers import Numbers
-from idp.post.outbound import Answer, Outbound, Unreachable
+from idp.post.outbound import Answer, Crowded, Outbound, Unreachable
 from idp.post.sms import SmsGateway
 from idp.post.smtp import Smtp
 
 __all__ = [
     "Answer",
+    "Crowded",
     "CustomerGateway",
     "Letterhead",
     "Letters",

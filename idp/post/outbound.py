@@ -5,6 +5,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,14 +15,20 @@ from urllib.parse import SplitResult, urlsplit
 
 MOST_BYTES: Final = 65_536
 _PIECE: Final = 8192
-# Whoever asks us to fetch something holds a thread meanwhile: of servers that hang, only so many do.
+# Whoever asks us to fetch something holds a thread meanwhile: of servers that hang, only so many do, and of one no more than
+# leaves room for others.
 _AT_ONCE: Final = 4
+_AT_ONE: Final = 2
 # Addresses that stand for IPv4 ones behind a translator: what they lead to is not seen from here.
 _TRANSLATED: Final = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
 
 
 class Unreachable(Exception):  # noqa: N818 - what is the matter
     """Nothing was learnt: the address is not allowed, or nobody answered as they should."""
+
+
+class Crowded(Unreachable):
+    """Nobody was asked: so many others wait for an answer already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +51,14 @@ class Outbound:
     def __init__(self, networks: Iterable[str] = (), timeout: float = 5.0) -> None:
         self._networks: tuple[IPv4Network | IPv6Network, ...] = tuple(ip_network(one) for one in networks)
         self._timeout = timeout
-        self._places = threading.BoundedSemaphore(_AT_ONCE)
+        self._seated: Counter[str] = Counter()
+        self._door = threading.Lock()
         self._trust: ssl.SSLContext | None = None
 
     def get(self, url: str, accept: str = "application/json", most: int = MOST_BYTES) -> Answer:
         """What lies at ``url``: a 200 of at most ``most`` bytes; raises ``Unreachable`` for anything else."""
-        if not self._places.acquire(blocking=False):
-            raise Unreachable(f"{_AT_ONCE} others wait for an answer already")
-        try:
+        with self._seat(url):
             answer = self._ask("GET", url, None, {"Accept": accept}, most)
-        finally:
-            self._places.release()
         if answer.status != http.HTTPStatus.OK:
             raise Unreachable(f"the answer was {answer.status}")
         return answer
@@ -70,6 +74,21 @@ class Outbound:
         except (Unreachable, ValueError) as error:
             return str(error)
         return None
+
+    @contextmanager
+    def _seat(self, url: str) -> Iterator[None]:
+        """One of the few places from which a server is waited for."""
+        where = url.partition("://")[2].partition("/")[0]
+        with self._door:
+            if self._seated.total() >= _AT_ONCE or self._seated[where] >= _AT_ONE:
+                raise Crowded("others wait for an answer already")
+            self._seated[where] += 1
+        try:
+            yield
+        finally:
+            with self._door:
+                self._seated[where] -= 1
+                self._seated += Counter()
 
     def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], most: int) -> Answer:
         try:

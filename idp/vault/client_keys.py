@@ -4,13 +4,14 @@ import binascii
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
-from idp.policies.client_keys import MOST_KEYS, algorithms_of
+from idp.policies.client_keys import MOST_KEYS, algorithms_of, refused_key
 from idp.vault.jose import PublicKey, unb64, verified
 
 ALGORITHMS: Final = ("ES256", "PS256", "RS256")
@@ -18,10 +19,13 @@ ALGORITHMS: Final = ("ES256", "PS256", "RS256")
 LIFE: Final = 300.0
 PAUSE: Final = 30.0
 _LONGEST = 16_384
-_FEWEST_RSA_BYTES = 2048 // 8
 _WAIT: Final = 2.0
 
 Signed = tuple[dict[str, Any], dict[str, Any]]
+
+
+class NobodyAskedError(Exception):
+    """Keys were not fetched, for a reason that lies with us."""
 
 
 class Keys(Protocol):
@@ -87,7 +91,7 @@ class ClientKeys:
     def _fitting(self, header: Mapping[str, Any]) -> list[_Key]:
         """The keys by that name, or all where the token names none; each for its own algorithms (RFC 8725 3.1)."""
         kid = header.get("kid")
-        return [key for key in self._keys if header.get("alg") in key.algorithms and (kid is None or key.kid in {None, kid})]
+        return [key for key in self._keys if header.get("alg") in key.algorithms and (kid is None or key.kid in (None, kid))]
 
 
 class FetchedKeys:
@@ -95,7 +99,7 @@ class FetchedKeys:
 
     A key that is not known has them fetched again, but not within ``PAUSE`` of the last time, so that nobody can make this
     service knock at somebody's door as often as they like. What cannot be fetched verifies nothing. ``fetch`` answers None
-    where nothing was learnt; ``clock`` is in seconds.
+    where nothing was learnt, and raises ``NobodyAskedError`` where it did not go; ``clock`` is in seconds.
     """
 
     def __init__(self, fetch: Callable[[], Mapping[str, Any] | None], clock: Callable[[], float]) -> None:
@@ -119,11 +123,13 @@ class FetchedKeys:
         if not self._lock.acquire(timeout=_WAIT):
             return self._good()
         try:
-            if not 0 <= self._clock() - self._asked_at < PAUSE:
-                self._asked_at = self._clock()
-                found = self._fetch()
-                if found is not None:
-                    self._keys, self._keys_at = ClientKeys(found), self._asked_at
+            moment = self._clock()
+            if not 0 <= moment - self._asked_at < PAUSE:
+                with suppress(NobodyAskedError):
+                    found = self._fetch()
+                    self._asked_at = moment
+                    if found is not None:
+                        self._keys, self._keys_at = ClientKeys(found), moment
             return self._good()
         finally:
             self._lock.release()
@@ -151,12 +157,10 @@ def _object(text: bytes) -> dict[str, Any] | None:
 
 def _made(jwk: Any) -> _Key | None:
     """The key of a JWK, or None where it is none that can be used."""
-    algorithms = algorithms_of(jwk) if isinstance(jwk, dict) else ()
+    algorithms = () if refused_key(jwk) is not None else algorithms_of(jwk)
     if not algorithms:
         return None
     try:
-        if jwk["kty"] == "RSA" and len(unb64(jwk["n"].encode("ascii"))) < _FEWEST_RSA_BYTES:
-            return None
         public = (ECKey if jwk["kty"] == "EC" else RSAKey).import_key(jwk).public_key
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -7,9 +7,12 @@ import re
 import stat
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from idp.cli import clients as command
+from idp.flows import registering_clients as flow
 from idp.flows.known_clients import changed
 from tests.clients.conftest import Desk
 
@@ -206,3 +209,24 @@ def test_a_running_service_follows_within_two_seconds(desk: Desk) -> None:
     known._looked_at -= 2  # type: ignore[attr-defined]
     assert "shop" not in known
     assert known.keys() == before.keys()
+
+
+def test_a_file_that_no_secret_came_into_is_not_left(desk: Desk, tmp_path: Path) -> None:
+    desk.add(*SHOP)
+    path = tmp_path / "secret"
+    desk.run("add", *SHOP, "--file", str(path), code=1)
+    assert not path.exists()
+
+
+def test_of_two_operators_at_once_one_is_told_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.add(*SHOP)
+    read = command.table_of
+
+    def meanwhile(*arguments: Any) -> dict[str, Any]:
+        monkeypatch.setattr(command, "table_of", read)
+        assert isinstance(flow.disable(desk.world, "shop", "cli:other"), flow.StoredClient)
+        return read(*arguments)
+
+    monkeypatch.setattr(command, "table_of", meanwhile)
+    assert "somebody else meanwhile" in desk.run("set", "shop", "name=Other", code=1).stderr
+    assert desk.show("shop")["disabled"] is True

@@ -1,9 +1,9 @@
 """The registry as processes see it: changes are seen, also where clocks disagree, two write at once, or nobody answers."""
 
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -27,30 +27,26 @@ def added(desk: Desk, client: Client = SHOP) -> StoredClient:
     return stored
 
 
-def renamed(name: str) -> Any:
-    return lambda client: replace(client, name=name)
+def renamed(name: str) -> Client:
+    return replace(SHOP, name=name)
 
 
 @STORED
 def test_of_two_changes_at_once_one_is_told_so(desk: Desk) -> None:
-    added(desk)
-
-    def meanwhile(client: Client) -> Client:
-        assert isinstance(flow.change(desk.world, "shop", renamed("First"), "cli:other"), StoredClient)
-        return replace(client, name="Second")
-
-    assert flow.change(desk.world, "shop", meanwhile, "cli:test") == Refused(Why.MEANWHILE)
+    before = added(desk)
+    assert isinstance(flow.change(desk.world, before, renamed("First"), "cli:other"), StoredClient)
+    assert flow.change(desk.world, before, renamed("Second"), "cli:test") == Refused(Why.MEANWHILE)
     assert desk.world.clients["shop"].name == "First"
 
 
 @STORED
 def test_a_change_is_seen_though_its_clock_is_behind(desk: Desk) -> None:
-    added(desk)
+    before = added(desk)
     clock, moment = desk.world.clock, [0.0]
     other = KnownClients(desk.world.clients.filed, desk.world.store, lambda: moment[0])  # type: ignore[attr-defined]
     assert other["shop"].name == "Shop"
     late = replace(desk.world, clock=lambda: clock() - timedelta(hours=1))
-    assert isinstance(flow.change(late, "shop", renamed("Later"), "cli:late"), StoredClient)
+    assert isinstance(flow.change(late, before, renamed("Later"), "cli:late"), StoredClient)
     assert other["shop"].name == "Shop"
     moment[0] += 2
     assert other["shop"].name == "Later"
@@ -66,8 +62,7 @@ def test_an_id_is_given_once(desk: Desk) -> None:
 
 
 def test_what_may_not_be_is_not_written(desk: Desk) -> None:
-    added(desk)
-    refused = flow.change(desk.world, "shop", lambda client: replace(client, require_pkce=False), "cli:test")
+    refused = flow.change(desk.world, added(desk), replace(SHOP, require_pkce=False), "cli:test")
     assert isinstance(refused, Refused)
     assert (refused.why, [fault.path for fault in refused.faults]) == (Why.FAULTY, [("require_pkce",)])
     assert flow.remove(desk.world, "portal", "cli:test") == Refused(Why.FILED)
@@ -83,6 +78,37 @@ def test_clients_of_the_file_are_known_though_nobody_answers() -> None:
             store.ping()
     finally:
         store.close()
+
+
+def test_nobody_waits_for_another_where_the_store_is_down(desk: Desk) -> None:
+    """A change of this process is looked for at once; where that fails, what was known is no less good."""
+    added(desk)
+    known = KnownClients({}, desk.world.store, lambda: next(moments))
+    moments = iter(range(0, 1000, 10))
+    assert known["shop"].name == "Shop"
+    down = open_store("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    known._store = down
+    known.look()
+    with known._lock:
+        found: list[Client] = []
+        thread = threading.Thread(target=lambda: found.append(known["shop"]), daemon=True)
+        thread.start()
+        thread.join(2)
+    down.close()
+    assert found == [SHOP]
+
+
+def test_a_client_of_the_file_stands_before_one_that_was_here(desk: Desk) -> None:
+    before = added(desk)
+    world = replace(desk.world, clients=KnownClients({"shop": renamed("Filed")}, desk.world.store, time.monotonic))
+    assert flow.find(world, "shop") is None
+    for refused in (
+        flow.change(world, before, renamed("Late"), "cli:test"),
+        flow.disable(world, "shop", "cli:test"),
+        flow.renew_secret(world, "shop", timedelta(0), "cli:test"),
+        flow.remove(world, "shop", "cli:test"),
+    ):
+        assert refused == Refused(Why.FILED)
 
 
 def test_all_of_a_client_is_stored() -> None:

@@ -119,12 +119,11 @@ def test_a_client_that_is_registered_meanwhile_is_known_at_once_and_its_pages_ma
     spa = replace(provider.world.clients["app"], id="spa", redirect_uris=("https://late.example/cb",))
     asked = {"Origin": "https://late.example"}
     assert "Access-Control-Allow-Origin" not in provider.http.post("/token", headers=asked).headers
-    assert isinstance(registering_clients.add(provider.world, spa, "cli:o"), registering_clients.StoredClient)
+    added = registering_clients.add(provider.world, spa, "cli:o")
+    assert isinstance(added, registering_clients.StoredClient)
     assert provider.http.post("/token", headers=asked).headers["Access-Control-Allow-Origin"] == "https://late.example"
     code = provider.code(client_id="spa", redirect_uri="https://late.example/cb")
-    changed = registering_clients.change(
-        provider.world, "spa", lambda one: replace(one, redirect_uris=("https://x.example/",)), "o"
-    )
+    changed = registering_clients.change(provider.world, added, replace(spa, redirect_uris=("https://x.example/",)), "o")
     assert isinstance(changed, registering_clients.StoredClient)
     assert page_of(provider.authorize(client_id="spa", redirect_uri="https://late.example/cb")) == "invalid_redirect_uri"
     assert "Access-Control-Allow-Origin" not in provider.http.post("/token", headers=asked).headers

@@ -1,6 +1,7 @@
 """RFC 7523 3: assertions by keys that a client registered or keeps at an address: for us, soon over, used once."""
 
 import hmac
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -178,6 +179,16 @@ def test_a_key_serves_its_own_algorithm_alone() -> None:
         assert ClientKeys(jwks).verify(signed(claims())) is None
 
 
+def test_what_names_a_key_may_be_anything() -> None:
+    named = ASSERTING.as_dict(private=False)
+    for kid in ([], {}, 7, "", True):
+        header = base64.urlsafe_b64encode(json.dumps({"alg": "ES256", "kid": kid}).encode()).decode().rstrip("=")
+        assert ClientKeys({"keys": [named]}).verify(f"{header}.e30.{'A' * 86}") is None
+        assert ClientKeys({"keys": [named | {"kid": kid}, named]}).verify(signed(claims())) is not None
+    for odd in ({"kty": []}, {"alg": {}}, {"use": []}, {"crv": []}, {"d": "its private part, published"}):
+        assert ClientKeys({"keys": [named | odd]}).verify(signed(claims())) is None
+
+
 # K-11: keys at an address of the client's
 
 
@@ -250,6 +261,17 @@ def test_k11_what_cannot_be_fetched_proves_nothing(kept: Kept, fault: str) -> No
     kept.stand.fault = fault
     kept.provider.clock.advance(seconds=LIFE)
     assert not kept.accepted()
+
+
+def test_k11_a_crowd_elsewhere_is_no_answer_to_remember(kept: Kept) -> None:
+    """Whoever lets us wait at addresses of theirs shuts nobody out for longer than that."""
+    outbound = kept.provider.world.outbound
+    with outbound._seat("https://a.example/"), outbound._seat("https://a.example/"):
+        assert kept.accepted()
+        kept.provider.clock.advance(seconds=LIFE)
+        with outbound._seat("https://b.example/"), outbound._seat("https://b.example/"):
+            assert not kept.accepted()
+        assert kept.accepted()
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"keys": 1}', b"\xff", b"[" * 60_000, b'{"keys": [{"kty": "EC"}]}'])

@@ -2,12 +2,14 @@
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from idp.model import Registrar
-from tests.oauth.provider import ASSERTING, ISSUER, SECRET, Provider, basic
+from idp.vault import digest
+from tests.oauth.provider import ASSERTING, DEVICE_CODE, ISSUER, SECRET, Provider, basic
 from tests.oauth.registering import PATH, SCOPE, TOKEN, WEB, bearer, open_registration, register, registered
 from tests.oauth.stand import standing
 
@@ -124,6 +126,16 @@ METADATA: list[tuple[dict[str, Any], str, str]] = [
     ({"jwks": KEYS, "jwks_uri": "http://127.0.0.1/jwks"}, "invalid_client_metadata", "given twice"),
     ({"jwks": {"keys": [ASSERTING.as_dict(private=True)]}}, "invalid_client_metadata", "private key"),
     ({"jwks": {"keys": []}}, "invalid_client_metadata", "no keys"),
+    ({"jwks": {"keys": [{"kty": []}]}}, "invalid_client_metadata", "not a public RSA"),
+    ({"jwks": {"keys": [KEYS["keys"][0] | {"alg": {}}]}}, "invalid_client_metadata", "none of the keys"),
+    ({"client_name": "portal"}, "invalid_client_metadata", "name of another"),
+    ({"client_name": " P\u2060o r t A L!"}, "invalid_client_metadata", "client_name"),
+    ({"client_name": "\uff30ortal."}, "invalid_client_metadata", "name of another"),
+    (
+        {"subject_type": "pairwise", "grant_types": ["authorization_code", DEVICE_CODE]},
+        "invalid_client_metadata",
+        "sector_identifier_uri",
+    ),
     ({"jwks_uri": "https://10.0.0.1/jwks"}, "invalid_client_metadata", "does not go there"),
     ({"jwks_uri": "https://[::ffff:169.254.169.254]/jwks"}, "invalid_client_metadata", "does not go there"),
     ({"jwks_uri": "http://new.example/jwks"}, "invalid_client_metadata", "plain http"),
@@ -161,10 +173,16 @@ def test_metadata_that_is_refused(desk: Provider, metadata: dict[str, Any], erro
         (b"{", {}, 400),
         (b"\xff", {}, 400),
         (b'{"client_name": "A", "client_name": "B"}', {}, 400),
+        (b'{"client_name": "\\ud800"}', {}, 400),
+        (b'{"jwks": {"keys": [{"kty": "\\udfff"}]}}', {}, 400),
+        (b'{"jwks": {"keys": [], "x": 1e999}}', {}, 400),
+        (b'{"default_max_age": NaN}', {}, 400),
         (b"[" * 50_000, {}, 400),
         (b" " * 70_000 + b"{}", {}, 413),
         (b"client_name=A", {"Content-Type": "application/x-www-form-urlencoded"}, 415),
     ],
+    # Never by what they hold: names of tests are written, sent and compared.
+    ids=range(11),
 )
 def test_bodies_that_are_none(desk: Provider, body: bytes, headers: dict[str, str], status: int) -> None:
     usual = {"Content-Type": "application/json", **bearer(TOKEN)}
@@ -223,3 +241,17 @@ def test_no_more_registrations_than_anybody_needs(desk: Provider) -> None:
     answers = [register(desk, client_name=7).status_code for _ in range(61)]
     assert answers == [400] * 60 + [429]
     assert register(desk).headers["Retry-After"] == "3600"
+
+
+def test_one_who_registers_too_much_stops_nobody_else(desk: Provider) -> None:
+    other = "another initial access token of 256 random bits"
+    known = desk.world.registrar
+    desk.start(registrar=replace(known, tokens=known.tokens | {digest(other)}))
+    while register(desk, client_name=7).status_code == 400:
+        pass
+    assert register(desk, token=other).status_code == 201
+
+
+def test_a_request_object_named_with_its_digest(desk: Provider) -> None:
+    said = registered(desk, request_uris=["https://new.example/request#digest"], jwks=KEYS)
+    assert said["request_uris"] == ["https://new.example/request#digest"]

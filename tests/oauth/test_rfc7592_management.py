@@ -1,11 +1,16 @@
 """RFC 7592: a client reads, replaces and deletes its own registration, by a token that changes with every update."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from idp.flows import registering_clients
+from idp.flows import registering_clients as flow
+from idp.flows.known_clients import KnownClients
+from idp.post import Answer, Outbound
+from idp.post.outbound import MOST_BYTES
+from idp.store.clients import StoredClient
 from tests.oauth.provider import Provider, basic
 from tests.oauth.registering import PATH, TOKEN, WEB, bearer, manage, open_registration, registered
 
@@ -60,6 +65,7 @@ def test_a_secret_comes_and_goes_with_the_method(desk: Provider) -> None:
         ({"client_id": None}, "invalid_request"),
         ({"client_secret": "chosen by the client"}, "invalid_request"),
         ({"client_secret": 7}, "invalid_request"),
+        ({"client_secret": "\ud800"}, "invalid_request"),
         ({"registration_access_token": "x"}, "invalid_request"),
         ({"registration_client_uri": "x"}, "invalid_request"),
         ({"client_secret_expires_at": 0}, "invalid_request"),
@@ -99,14 +105,57 @@ def test_nobody_manages_another(desk: Provider) -> None:
 def test_an_operator_has_the_last_word(desk: Provider) -> None:
     said = registered(desk)
     client_id = said["client_id"]
-    trusted = registering_clients.change(desk.world, client_id, lambda client: replace(client, consent=False), "cli:o")
-    assert isinstance(trusted, registering_clients.StoredClient)
+    stored = flow.find(desk.world, client_id)
+    assert stored is not None
+    trusted = flow.change(desk.world, stored, replace(stored.client, consent=False), "cli:o")
+    assert isinstance(trusted, StoredClient)
     after = manage(desk, "PUT", said, **update(said, client_name="Newer")).json
     assert (desk.world.clients[client_id].consent, desk.world.clients[client_id].name) == (False, "Newer")
-    registering_clients.disable(desk.world, client_id, "cli:o")
+    flow.disable(desk.world, client_id, "cli:o")
     for method in ("GET", "PUT", "DELETE"):
         assert manage(desk, method, after, **update(said)).status_code == 401
     assert desk.world.clients[client_id].disabled
+
+
+def test_an_operator_is_not_overruled_by_an_update_that_takes_its_time(desk: Provider) -> None:
+    """Who updates can have us wait at an address of theirs: what was read before that is no longer so."""
+    said = registered(desk)
+    client_id = said["client_id"]
+    wish = update(said, subject_type="pairwise")
+    asked = []
+
+    class Slow(Outbound):
+        def get(self, url: str, accept: str = "application/json", most: int = MOST_BYTES) -> Answer:  # noqa: ARG002
+            asked.append(flow.disable(desk.world, client_id, "cli:o"))
+            return Answer(200, json.dumps([WEB]).encode())
+
+    desk.start(outbound=Slow())
+    response = manage(desk, "PUT", said, **wish, sector_identifier_uri="https://new.example/sector")
+    assert (response.status_code, len(asked)) == (400, 1)
+    assert desk.world.clients[client_id].disabled
+
+
+def test_one_token_serves_one_update(desk: Provider) -> None:
+    """A token that was stolen and used at the same time as by its owner changes nothing after that."""
+    said = registered(desk)
+    stored = flow.find(desk.world, said["client_id"])
+    assert stored is not None
+    first = manage(desk, "PUT", said, **update(said, client_name="First"))
+    assert first.status_code == 200
+    late = flow.change(desk.world, stored, replace(stored.client, name="Thief"), "client", token="digest")
+    assert late == flow.Refused(flow.Why.MEANWHILE)
+    assert desk.world.clients[said["client_id"]].name == "First"
+
+
+def test_a_client_of_the_file_is_not_changed_by_one_that_was_here_before(desk: Provider) -> None:
+    said = registered(desk)
+    client_id = said["client_id"]
+    shadow = replace(desk.world.clients["portal"], id=client_id)
+    desk.start(clients=KnownClients({client_id: shadow}, desk.store, desk.clock.monotonic))
+    for method in ("GET", "PUT", "DELETE"):
+        assert manage(desk, method, said, **update(said)).status_code == 401
+    desk.start(clients=KnownClients({}, desk.store, desk.clock.monotonic))
+    assert manage(desk, "GET", said).status_code == 200
 
 
 def test_deleted_with_all_it_held(desk: Provider) -> None:

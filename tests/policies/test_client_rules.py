@@ -1,5 +1,6 @@
 """Which clients may not be: every rule, the client that breaks it alone, and where it is written."""
 
+import base64
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -21,7 +22,7 @@ EC = {
     "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
     "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
 }
-RSA = {"kty": "RSA", "n": "A" * 342, "e": "AQAB"}
+RSA = {"kty": "RSA", "n": "_" * 342, "e": "AQAB"}
 DIGEST = "ab" * 32
 WEB = Client("web", "Web", redirect_uris=("https://web.example/cb",), secret_digests=(DIGEST,), scope=("openid",))
 APP = replace(WEB, auth_method="none", secret_digests=(), redirect_uris=("com.example.app:/cb", "http://127.0.0.1/cb"))
@@ -57,6 +58,7 @@ CASES: list[tuple[Client, dict[str, Any], tuple[str | int, ...], str]] = [
     (WEB, {"name": "x" * 101}, ("name",), "longer than 100"),
     (WEB, {"name": "a\nb"}, ("name",), "does not fit on a line"),
     (WEB, {"name": "a\u202eb"}, ("name",), "does not fit on a line"),
+    (WEB, {"name": "N\u043erda"}, ("name",), "UTS 39 5.2"),
     (WEB, {"grant_types": ()}, ("grant_types",), "may use no grant"),
     (ROBOT, {"grant_types": (ITSELF, REFRESH)}, ("grant_types",), "no other grant gives"),
     (APP, {"grant_types": (CODE, ITSELF)}, ("grant_types",), "RFC 6749 4.4"),
@@ -111,6 +113,7 @@ CASES: list[tuple[Client, dict[str, Any], tuple[str | int, ...], str]] = [
     (FAPI, {"require_par": False}, ("require_par",), "FAPI 2.0 5.3.2.2"),
     (FAPI, {"auth_method": "client_secret_basic", "secret_digests": (DIGEST,)}, ("auth_method",), "FAPI 2.0 5.3.2.1"),
     (FAPI, {"require_pkce": False}, ("require_pkce",), "FAPI 2.0 5.3.2.2"),
+    (FAPI, {"grant_types": (CODE, DEVICE)}, ("grant_types",), "FAPI 2.0 5.3.2.2"),
     (FAPI, {"id_token_alg": "RS256"}, ("id_token_alg",), "FAPI 2.0 5.4.1"),
     (WEB, {"id_token_alg": "none"}, ("id_token_alg",), "not signed so"),
     (FAPI, {"jwks": {"keys": [RSA | {"alg": "RS256"}]}}, ("jwks",), "ES256 or PS256"),
@@ -141,6 +144,30 @@ def test_what_is_said_of_unread_resources_is_not_judged() -> None:
 
 
 @pytest.mark.parametrize(
+    "address",
+    [
+        "https://web.example;sandbox/cb",
+        "https://web.example,evil.example/cb",
+        "https://web%2eexample/cb",
+        "https://'unsafe-inline'/cb",
+        "https://web.example:/cb",
+        "http://[::1].evil.example/cb",
+        "http://[::1%25eth0]/cb",
+        "https://<web.example>/cb",
+        "https://-web.example/cb",
+    ],
+)
+def test_an_address_whose_host_is_none(address: str) -> None:
+    """A browser may read it as another, and a page's policy (CSP) as more than one."""
+    assert [fault.path for fault in faults(replace(APP, redirect_uris=(address,)), RESOURCES)] == [("redirect_uris", 0)]
+
+
+@pytest.mark.parametrize("address", ["https://web-1.example:8443/cb", "https://[2001:db8::1]:8443/cb", "http://[::1]/cb"])
+def test_an_address_whose_host_is_one(address: str) -> None:
+    assert faults(replace(APP, redirect_uris=(address,)), RESOURCES) == []
+
+
+@pytest.mark.parametrize(
     ("addresses", "sector"),
     [
         (("https://a.example/1", "https://a.example:8443/2"), "a.example"),
@@ -163,6 +190,9 @@ def test_the_sector_is_the_one_host(addresses: tuple[str, ...], sector: str | No
         (EC | {"crv": "P-384"}, (), ()),
         ({"kty": "OKP", "crv": "Ed25519", "x": "x"}, (), ()),
         (EC | {"use": "enc"}, (), ()),
+        (EC | {"alg": []}, (), ()),
+        (EC | {"kty": []}, (), ()),
+        (EC | {"crv": {}}, (), ()),
     ],
 )
 def test_a_key_verifies_its_own_algorithms(jwk: dict[str, str], algorithms: tuple[str, ...], of_fapi: tuple[str, ...]) -> None:
@@ -175,3 +205,24 @@ def test_a_key_verifies_its_own_algorithms(jwk: dict[str, str], algorithms: tupl
 )
 def test_what_is_no_key_set(jwks: object) -> None:
     assert refused_keys(jwks) is not None
+
+
+def of_bits(bits: int) -> str:
+    """A modulus of so many bits, with zeros before them."""
+    return base64.urlsafe_b64encode(((1 << bits) - 1).to_bytes(300, "big")).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"n": of_bits(2047)}, "shorter than 2048"),
+        ({"n": "_" * 340}, "shorter than 2048"),
+        ({"n": "!" * 400}, "lacks"),
+        ({"e": "AQ"}, "exponent"),
+        ({"e": "AAAC"}, "exponent"),
+    ],
+)
+def test_a_weak_key_is_refused_though_it_is_written_long(changes: dict[str, str], what: str) -> None:
+    refusal = refused_keys({"keys": [RSA | changes]})
+    assert refusal is not None
+    assert what in refusal[0]

@@ -297,4 +297,5 @@ def test_servers_that_hang_hold_only_so_many(raw: Raw) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum("others wait" in one for one in refused) == 3
+    # Half of the places are for other hosts, so that one that hangs stops nobody else.
+    assert sum("others wait" in one for one in refused) == 5

@@ -282,7 +282,7 @@ def test_everything_a_client_may_say(config: Path, environ: dict[str, str]) -> N
     add(
         config,
         'name = "Extra"\nauth_method = "private_key_jwt"\njwks_uri = "https://x.example/jwks.json"\nfapi = true\n'
-        'grant_types = ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code"]\n'
+        'grant_types = ["authorization_code", "refresh_token"]\n'
         'redirect_uris = ["https://x.example/cb", "https://y.example/cb"]\nsubject_type = "pairwise"\nsector = "x.example"\n'
         'request_uris = ["https://x.example/request"]\nrequire_signed_request = true\n'
         'backchannel_logout_uri = "https://x.example/bye"\nfrontchannel_logout_uri = "https://y.example/bye"',
