@@ -23,6 +23,7 @@ from idp.flows.world import World
 from idp.model import Signal, SignalKind, Stream, StreamStatus
 from idp.post import Answer, Unreachable
 from idp.store import Transaction
+from idp.store.signals import PATIENCE
 from idp.vault.signing import KeyRing
 
 LEASE: Final = timedelta(minutes=1)
@@ -36,8 +37,6 @@ LOOK: Final = 0.25
 FIRST_WAIT: Final = timedelta(seconds=2)
 LONGEST_WAIT: Final = timedelta(minutes=15)
 GIVEN_UP_AFTER: Final = timedelta(days=7)
-# For so many tries what is behind a signal waits for it; after that, one that its receiver can't take holds up no other.
-PATIENCE: Final = 6
 
 _OK: Final = {
     SignalKind.LOGOUT: frozenset({HTTPStatus.OK, HTTPStatus.NO_CONTENT}),
@@ -115,7 +114,6 @@ class Courier:
         # What came back and is not written down yet: a store that is down does not lose it.
         self._unwritten: list[_Outcome | _End] = []
         self._busy: set[str] = set()
-        self._resting: dict[str, datetime] = {}
         self._closing = False
 
     @property
@@ -161,21 +159,16 @@ class Courier:
                 tx.signals.give_back(one.untried)
                 if one.rest is not None:
                     tx.signals.postpone(one.target, one.rest)
-        for one in self._unwritten:
-            if isinstance(one, _End):
-                self._busy.discard(one.target)
-                if one.rest is not None:
-                    self._resting[one.target] = one.rest
+        self._busy -= {one.target for one in self._unwritten if isinstance(one, _End)}
         self._unwritten = []
         return carried
 
     def _hand_out(self) -> list[Carried]:
         now = self._world.clock()
-        self._resting = {target: until for target, until in self._resting.items() if until > now}
         with self._world.store.read() as tx:
             # Nothing is written, nor locked, where nothing waits.
             due = tx.signals.targets(now) if tx.signals.is_due(now) else []
-        free = [(target, kind) for target, kind in due if target not in self._busy and target not in self._resting]
+        free = [(target, kind) for target, kind in due if target not in self._busy]
         if not free:
             return []
         dropped: list[Carried] = []

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     Column,
@@ -12,8 +12,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     bindparam,
     delete,
+    exists,
     func,
     insert,
     literal_column,
@@ -61,6 +63,9 @@ signals = Table(
     only("account_id", "account_id IS NOT NULL"),
 )
 
+# For so many tries what is behind a signal waits for it; after that, one that its receiver can't take holds up no other.
+PATIENCE: Final = 6
+
 _s, _g = streams.c, signals.c
 _STREAM_COLUMNS = (_s.id, _s.client_id, _s.status, _s.document, _s.authorization, _s.created_at, _s.verified_at)
 _ADD = conflicting(lambda into: into(streams).on_conflict_do_nothing(index_elements=[_s.client_id]))
@@ -79,6 +84,20 @@ _due = (
     _g.next_try_at <= _now,
     or_(_g.leased_until.is_(None), _g.leased_until <= _now),
 )
+# Whoever is told by another worker, or rests after a try that failed, would hear what is new before what is older.
+_o = signals.alias("other")
+_in_hand = and_(_o.c.state == literal_column("'waiting'"), _o.c.leased_until > _now)
+_resting = and_(
+    _o.c.state == literal_column("'waiting'"),
+    _o.c.next_try_at > _now,
+    _o.c.attempts.between(literal_column("1"), literal_column(str(PATIENCE))),
+)
+
+
+def _free(target: ColumnElement[str]) -> ColumnElement[bool]:
+    return ~exists(select(literal_column("1")).where(_o.c.target == target, or_(_in_hand, _resting)))
+
+
 _PUT = Statement(insert(signals))
 _IS_DUE = Statement(select(literal_column("1")).select_from(signals).where(*_due).limit(literal_column("1")))
 
@@ -86,7 +105,7 @@ _IS_DUE = Statement(select(literal_column("1")).select_from(signals).where(*_due
 def _claiming() -> Statement:
     due = (
         select(_g.id)
-        .where(_g.target == bindparam("whose"), *_due)
+        .where(_g.target == bindparam("whose"), *_due, _free(bindparam("whose")))
         .order_by(_g.created_at, _g.id)
         .limit(bindparam("limit"))
         # SQLite leaves this out: there the statement holds the only write lock.
@@ -97,7 +116,10 @@ def _claiming() -> Statement:
     return Statement(taken.returning(*_COLUMNS))
 
 
-_TARGETS = Statement(select(_g.target, _g.kind).where(*_due).distinct().order_by(_g.target).limit(bindparam("limit")))
+_receivers = select(_g.target, _g.kind).where(*_due).distinct().subquery("receivers")
+_TARGETS = Statement(
+    select(_receivers).where(_free(_receivers.c.target)).order_by(_receivers.c.target).limit(bindparam("limit"))
+)
 _CLAIM = _claiming()
 _DONE = Statement(delete(signals).where(_g.id == bindparam("one")))
 _RETRY = Statement(
@@ -186,11 +208,11 @@ class Signals(Repository):
         return self._link.first(_IS_DUE, {"now": now}) is not None
 
     def targets(self, now: datetime, limit: int = 500) -> list[tuple[str, SignalKind]]:
-        """For whom there is anything to claim."""
+        """For whom there is anything to claim; nobody whom another worker tells, or who rests."""
         return [(row[0], SignalKind(row[1])) for row in self._link.all(_TARGETS, {"now": now, "limit": limit})]
 
     def claim(self, target: str, now: datetime, lease: timedelta, limit: int) -> list[tuple[Signal, bytes]]:
-        """Take what is due of a receiver for ``lease``, the oldest first: no other worker gets it meanwhile.
+        """Take what is due of a receiver for ``lease``, the oldest first: no other worker gets any of its meanwhile.
 
         ``attempts`` counts this try. What is past its time is among it: that is the caller's to judge.
         """

@@ -8,7 +8,7 @@ import pytest
 
 from idp.flows import announcing, assist, grant, keeping, sign_in
 from idp.flows.assist import Act
-from idp.flows.courier import PATIENCE, Courier, Fate
+from idp.flows.courier import Courier, Fate
 from idp.flows.facts import Visit, look
 from idp.flows.keeping import By
 from idp.model import (
@@ -25,6 +25,7 @@ from idp.model import (
 from idp.policies import signals
 from idp.policies.signals import EVENTS, Happened
 from idp.store import StoreDown
+from idp.store.signals import PATIENCE
 from idp.vault import digest
 from tests.oauth.provider import ISSUER, MARIA, NOW, Provider
 from tests.receivers import Got, Told, receiving

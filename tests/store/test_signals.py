@@ -8,6 +8,7 @@ import pytest
 
 from idp.model import Signal, SignalKind, Stream, StreamStatus
 from idp.store import Store
+from idp.store.signals import PATIENCE
 from tests.store.facts import DAY, HOUR, MINUTE, NOW, SECOND
 from tests.store.races import race
 
@@ -109,7 +110,33 @@ def test_a_signal_is_claimed_for_a_while_and_delivered(store: Store) -> None:
 def test_what_happened_first_is_told_first(store: Store) -> None:
     put(store, signal("j3", at=NOW + 2 * SECOND), signal("j1"), signal("j2", at=NOW + SECOND), signal("x", target="s2"))
     assert claimed(store, NOW + MINUTE, limit=2) == [("j1", 1), ("j2", 1)]
+    with store.begin() as tx:
+        tx.signals.delivered("j1")
+        tx.signals.delivered("j2")
     assert claimed(store, NOW + MINUTE, limit=2) == [("j3", 1)]
+
+
+def test_one_worker_at_a_time_tells_a_receiver(store: Store) -> None:
+    """While one has it in hand that an account is shut, another would tell first that it is open again."""
+    put(store, signal("j1"))
+    assert claimed(store, NOW) == [("j1", 1)]
+    put(store, signal("j2", at=NOW + SECOND))
+    with store.begin() as tx:
+        assert tx.signals.targets(NOW + SECOND) == []
+    assert claimed(store, NOW + SECOND) == []
+    assert claimed(store, NOW + LEASE) == [("j1", 2), ("j2", 1)]
+
+
+def test_what_is_new_does_not_overtake_what_is_tried_again(store: Store) -> None:
+    put(store, signal("j1"))
+    for tries in range(1, PATIENCE + 2):
+        at, again = NOW + tries * HOUR, NOW + (tries + 1) * HOUR
+        assert claimed(store, at, limit=1) == [("j1", tries)]
+        with store.begin() as tx:
+            tx.signals.failed("j1", "no answer", again)
+        put(store, signal(f"new {tries}", at=at + SECOND))
+        # For a while; what can't be told is not in the way for ever.
+        assert bool(claimed(store, again - SECOND)) == (tries > PATIENCE)
 
 
 def test_what_failed_is_tried_again_and_what_is_behind_it_waits_too(store: Store) -> None:
@@ -139,8 +166,12 @@ def test_workers_share_what_waits(store: Store) -> None:
 
     def work(_: int) -> list[str]:
         mine: list[str] = []
-        while got := claimed(store, NOW, limit=3):
-            mine += [id_ for id_, _ in got]
+        while depth(store) != (0, 0, 0):
+            got = [id_ for id_, _ in claimed(store, NOW, limit=3)]
+            with store.begin() as tx:
+                for id_ in got:
+                    tx.signals.delivered(id_)
+            mine += got
         return mine
 
     found = [one for mine in race(work, 8) for one in mine]
