@@ -80,7 +80,7 @@ class App:
             browse(f"{self._endpoint('authorization_endpoint')}?{urlencode(query)}")
             answer = door.answer(time.monotonic() + wait)
         # Both, so that no other provider's answer is taken for this one's (RFC 9207, section 2.4).
-        if not secrets.compare_digest(answer.get("state", ""), state) or answer.get("iss") != self.issuer:
+        if answer.get("state") != state or answer.get("iss") != self.issuer:
             raise Refused("invalid_response")
         if "code" not in answer:
             raise Refused(answer.get("error", "invalid_response"))

@@ -45,7 +45,7 @@ class Box:
             sleep(interval)
             try:
                 status, body = self._post("token_endpoint", form)
-            except httpx.TransportError:
+            except (httpx.HTTPError, ValueError):
                 # Once more, and later (RFC 8628, section 3.5).
                 interval *= 2
                 continue
@@ -62,5 +62,7 @@ class Box:
         if metadata.get("issuer") != self.issuer:
             raise Refused("invalid_metadata")
         answer = self._http.post(metadata[endpoint], data=form)
+        if answer.is_server_error:
+            answer.raise_for_status()
         body = answer.json()
         return answer.status_code, body if isinstance(body, dict) else {}

@@ -7,7 +7,6 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import TokenEndpoint
 from flask import Response, request
-from werkzeug.http import parse_accept_header
 
 from idp.flows import grant
 from idp.model import Client
@@ -18,7 +17,10 @@ from idp.oauth.wire import JSON, token_request
 SIGNED_BY = "ES256"
 _INACTIVE = {"active": False}
 _TYPE = "token-introspection+jwt"
-_JWT = [("Content-Type", f"application/{_TYPE}"), *JSON[1:]]
+_SIGNED = f"application/{_TYPE}"
+# As they are preferred where a client takes either.
+_KINDS = ("application/json", _SIGNED)
+_JWT = [("Content-Type", _SIGNED), *JSON[1:]]
 
 
 class _OneToken(TokenEndpoint):
@@ -56,8 +58,7 @@ class Introspection(_OneToken):
 
     def told(self, client: Client, body: dict[str, Any]) -> tuple[int, Any, list[Header]]:
         """Signed for the client that asks, where it asks for that (RFC 9701 4 and 5)."""
-        accepted = parse_accept_header(request.headers.get("Accept"))
-        if not any(kind.lower() == f"application/{_TYPE}" and quality > 0 for kind, quality in accepted):
+        if request.accept_mimetypes.best_match(_KINDS) != _SIGNED:
             return super().told(client, body)
         world = self.server.world
         issued = int(world.clock().timestamp())

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from flask import Flask
 from werkzeug.serving import BaseWSGIServer
 
 from examples import billing, listen, service, settop
@@ -66,3 +67,17 @@ def test_a_box_is_told_when_its_codes_have_expired(house: House) -> None:
     asked = box(house)
     with pytest.raises(settop.Refused, match="expired_token"):
         asked.wait(asked.begin(), lambda seconds: house.clock.move(seconds=60 * seconds))
+
+
+def test_a_box_asks_again_where_the_provider_cannot_answer_now(start: Start) -> None:
+    """RFC 8628 3.5: only what the provider decides is an answer; a gateway's page is none."""
+    answers = [("<h1>Bad gateway</h1>", 502), ({"error": "temporarily_unavailable"}, 503), ({"access_token": "t"}, 200)]
+    app, waited = Flask("provider"), list[float]()
+    app.add_url_rule("/token", "token", lambda: answers.pop(0), methods=["POST"])
+    url = start(listen(app, 0))
+    said = {"issuer": url, "token_endpoint": f"{url}/token"}
+    app.add_url_rule("/.well-known/openid-configuration", "metadata", lambda: said)
+    assert settop.Box(url, "settop", "openid", SERVICE).wait({"device_code": "d", "interval": 1}, waited.append) == {
+        "access_token": "t"
+    }
+    assert waited == [1, 2, 4]

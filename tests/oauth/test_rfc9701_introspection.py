@@ -6,7 +6,8 @@ import jwt
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.oauth.provider import ISSUER, SECRET, Provider, basic
+from tests.oauth.clients import SECRET
+from tests.oauth.provider import ISSUER, Provider, basic
 
 KIND = "application/token-introspection+jwt"
 
@@ -39,7 +40,7 @@ def test_of_a_token_that_is_not_active_no_more_is_told(provider: Provider):
         assert told["token_introspection"] == {"active": False}
 
 
-@pytest.mark.parametrize("accept", ["application/json", "*/*", "", f"{KIND};q=0", "application/jwt"])
+@pytest.mark.parametrize("accept", ["application/json", "*/*", "", f"{KIND};q=0", f"{KIND};q=x", f"{KIND};q=0.5, */*", "a/jwt"])
 def test_json_for_everybody_else(provider: Provider, accept: str):
     response = ask(provider, provider.tokens()["access_token"], accept=accept)
     assert response.headers["Content-Type"] == "application/json"

@@ -131,14 +131,15 @@ def test_e06_signed_out_is_signed_out(house: House, phone: Phone) -> None:
         phone.app.authorization("GET", BILL)
 
 
-def test_e06_an_answer_that_is_not_the_provider_s_is_refused(phone: Phone) -> None:
+@pytest.mark.parametrize("guessed", ["guessed", "gu%C3%A9ssed"])
+def test_e06_an_answer_that_is_not_the_provider_s_is_refused(phone: Phone, guessed: str) -> None:
     def strange(url: str) -> None:
         address = parse_qs(urlsplit(url).query)["redirect_uri"][0]
         asking.append(threading.Thread(target=ask, args=(address,)))
         asking[0].start()
 
     def ask(address: str) -> None:
-        answers = ("?code=x", "?code=x&state=guessed&state=again", "?code=x&state=guessed&iss=https://evil.example")
+        answers = ("?code=x", "?code=x&state=guessed&state=again", f"?code=x&state={guessed}&iss=https://evil.example")
         told.extend(httpx.get(address + answer).status_code for answer in answers)
 
     asking: list[threading.Thread] = []
