@@ -7,7 +7,8 @@ from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from werkzeug.test import TestResponse
 
-from tests.oauth.provider import ASSERTING, CALLBACK, ISSUER, Provider
+from tests.oauth.clients import ASSERTING, CALLBACK
+from tests.oauth.provider import ISSUER, Provider
 
 FORM_OF_NAMES = "urn:ietf:params:oauth:request_uri:"
 

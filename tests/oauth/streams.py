@@ -8,7 +8,8 @@ from werkzeug.test import TestResponse
 from idp.model import Client
 from idp.policies import signals
 from idp.vault import digest
-from tests.oauth.provider import SECRET, Provider
+from tests.oauth.clients import SECRET
+from tests.oauth.provider import Provider
 
 PUSH, POLL = "urn:ietf:rfc:8935", "urn:ietf:rfc:8936"
 HOOK = "https://receiver.example/events"

@@ -8,7 +8,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from idp.model import Factor
-from tests.oauth.provider import BILLING, CALLBACK, ISSUER, SERVICE, Provider, answer_of, page_of
+from tests.oauth.clients import BILLING, CALLBACK, SERVICE
+from tests.oauth.provider import ISSUER, Provider, answer_of, page_of
 
 
 @pytest.mark.parametrize(

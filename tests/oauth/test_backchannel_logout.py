@@ -16,7 +16,8 @@ from idp.flows.resident import Resident, resident
 from idp.model import Alarm, Ask, Changed, Credential, Factor, Proof, Session, Signal, SignalKind, SignIn, Source
 from idp.post import Outbound
 from idp.vault import digest
-from tests.oauth.provider import ISSUER, MARIA, NOW, SECRET, Provider
+from tests.oauth.clients import SECRET
+from tests.oauth.provider import ISSUER, MARIA, NOW, Provider
 from tests.receivers import Told, receiving
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -91,6 +92,29 @@ def test_each_client_of_the_session_and_no_other(told: Told) -> None:
         ("/old", "elsewhere"),
         ("/portal", "elsewhere"),
     }
+
+
+def test_a_session_is_over_before_anybody_can_hear_of_it(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was told at once and asked for a new sign-in at once would be let in by the session that ends."""
+    told.client("portal", "/portal")
+    told.provider.tokens()
+    held, store, known = told.provider.door.held, told.provider.store, []
+
+    class Watched:
+        def __init__(self, real: object) -> None:
+            self.real = real
+
+        def __getattr__(self, name: str) -> object:
+            if name == "end":
+                with store.engine.connect() as connection:
+                    known.append(connection.exec_driver_sql("SELECT count(*) FROM signals").scalar_one())
+            return getattr(self.real, name)
+
+    monkeypatch.setattr(store, "sessions", Watched(store.sessions))
+    assert held is not None
+    grant.end_session(told.provider.world, held[0])
+    assert known == [0]
+    assert fates(told) == ["taken"]
 
 
 def test_what_outlives_the_session_is_told_of_its_end_too(told: Told) -> None:

@@ -10,7 +10,8 @@ import pytest
 from idp.flows import registering_clients
 from idp.flows.known_clients import KnownClients
 from idp.vault import digest
-from tests.oauth.provider import BILLING, SECRET, SERVICE, Provider, basic, page_of
+from tests.oauth.clients import BILLING, SECRET, SERVICE
+from tests.oauth.provider import Provider, basic, page_of
 
 GRANT = {"grant_type": "client_credentials"}
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

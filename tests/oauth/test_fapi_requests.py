@@ -9,8 +9,9 @@ from joserfc.jwk import RSAKey
 from werkzeug.test import TestResponse
 
 from idp.vault import digest
+from tests.oauth.clients import ASSERTING
 from tests.oauth.proofs import App
-from tests.oauth.provider import ASSERTING, ISSUER, Provider, answer_of, page_of
+from tests.oauth.provider import ISSUER, Provider, answer_of, page_of
 from tests.oauth.requests import arrive, asserted, signed
 
 RSA = RSAKey.generate_key(2048, parameters={"kid": "rsa-1"}, private=True)

@@ -8,7 +8,8 @@ import jwt
 from idp.flows import keys as flow
 from idp.model import KeyUse, SigningKey
 from idp.vault.signing import KeyRing, at_hash, peek
-from tests.oauth.provider import ASSERTING, BILLING, Provider, vault
+from tests.oauth.clients import ASSERTING, BILLING
+from tests.oauth.provider import Provider, vault
 
 
 def test_rotation_without_downtime(provider: Provider):

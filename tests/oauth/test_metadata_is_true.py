@@ -14,7 +14,8 @@ from werkzeug.test import TestResponse
 from idp.model import Capacity, Role, SignalKind
 from idp.post import Outbound
 from tests.oauth import truth
-from tests.oauth.provider import ISSUER, MARIA, RESOURCES, Provider, answer_of
+from tests.oauth.clients import RESOURCES
+from tests.oauth.provider import ISSUER, MARIA, Provider, answer_of
 from tests.oauth.requests import push, signed
 from tests.oauth.stand import standing
 from tests.oauth.truth import ALGORITHMS, METHODS, Trial, sent

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from idp.model import Factor
-from tests.oauth.provider import CALLBACK, ISSUER, MARIA, Provider, answer_of
+from tests.oauth.clients import CALLBACK
+from tests.oauth.provider import ISSUER, MARIA, Provider, answer_of
 from tests.oauth.requests import essential
 
 IDENTITY: dict[str, Any] = {"scope": "openid", "resource": None}

@@ -8,7 +8,8 @@ import jwt
 from idp.flows import grant
 from idp.model import Stream
 from idp.policies import signals
-from tests.oauth.provider import MARIA, TOKEN_EXCHANGE, Provider, answer_of
+from tests.oauth.clients import TOKEN_EXCHANGE
+from tests.oauth.provider import MARIA, Provider, answer_of
 
 ONE, OTHER = "pairwise", "elsewhere"
 

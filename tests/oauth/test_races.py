@@ -9,8 +9,9 @@ from threading import Barrier, Thread
 import pytest
 from werkzeug.test import TestResponse
 
+from tests.oauth.clients import BILLING
 from tests.oauth.proofs import App
-from tests.oauth.provider import BILLING, Provider
+from tests.oauth.provider import Provider
 from tests.oauth.requests import asserted
 from tests.oauth.test_rfc8628_device import answer, codes, poll
 from tests.servers import Kind, fresh_store

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from idp.model import AccountState
-from tests.oauth.provider import BILLING, CHALLENGE, ISSUER, NOW, SECRET, SERVICE, Provider, answer_of, page_of
+from tests.oauth.clients import BILLING, SECRET, SERVICE
+from tests.oauth.provider import CHALLENGE, ISSUER, NOW, Provider, answer_of, page_of
 
 
 def test_a_code_gives_tokens_that_another_library_verifies(provider: Provider):

@@ -1,7 +1,7 @@
 """RFC 7523 3: assertions by keys that a client registered or keeps at an address: for us, soon over, used once."""
 
-import hmac
 import base64
+import hmac
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +16,8 @@ from idp.model import Client
 from idp.post import Outbound
 from idp.vault.client_keys import LIFE, PAUSE, ClientKeys
 from idp.vault.jose import b64
-from tests.oauth.provider import ASSERTING, CLIENTS, ISSUER, NOW, SECRET, Provider, basic
+from tests.oauth.clients import ASSERTING, CLIENTS, SECRET
+from tests.oauth.provider import ISSUER, NOW, Provider, basic
 from tests.oauth.stand import Stand, standing
 
 GRANT = {"grant_type": "client_credentials"}

@@ -9,7 +9,8 @@ import pytest
 
 from idp.model import Registrar
 from idp.vault import digest
-from tests.oauth.provider import ASSERTING, DEVICE_CODE, ISSUER, SECRET, Provider, basic
+from tests.oauth.clients import ASSERTING, DEVICE_CODE, SECRET
+from tests.oauth.provider import ISSUER, Provider, basic
 from tests.oauth.registering import PATH, SCOPE, TOKEN, WEB, bearer, open_registration, register, registered
 from tests.oauth.stand import standing
 

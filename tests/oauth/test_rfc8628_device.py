@@ -13,8 +13,9 @@ from idp.model import Factor, Source
 from idp.policies import device
 from idp.policies.steps import Done
 from idp.vault import digest
+from tests.oauth.clients import BILLING, DEVICE_CODE, SERVICE
 from tests.oauth.proofs import App
-from tests.oauth.provider import BILLING, DEVICE_CODE, ISSUER, SERVICE, Provider
+from tests.oauth.provider import ISSUER, Provider
 
 
 def begin(provider: Provider, client: str | None = None, **form: Any) -> TestResponse:

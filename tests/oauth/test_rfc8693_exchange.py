@@ -11,8 +11,9 @@ from idp.model import Account, AccountState, Client, Factor, Grant, Resource
 from idp.policies import exchange
 from idp.policies.exchange import LONGEST_CHAIN, Exchange, Subject
 from idp.policies.tokens import Denied, Error
+from tests.oauth.clients import BILLING, RESOURCES, SERVICE, TOKEN_EXCHANGE
 from tests.oauth.proofs import App
-from tests.oauth.provider import BILLING, ISSUER, MARIA, NOW, RESOURCES, SERVICE, TOKEN_EXCHANGE, Provider
+from tests.oauth.provider import ISSUER, MARIA, NOW, Provider
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 

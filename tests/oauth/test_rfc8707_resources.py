@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.oauth.provider import BILLING, ISSUER, SERVICE, Provider, answer_of
+from tests.oauth.clients import BILLING, SERVICE
+from tests.oauth.provider import ISSUER, Provider, answer_of
 
 BOTH: dict[str, Any] = {"resource": [BILLING, SERVICE], "scope": "openid offline_access billing:read service:read"}
 OTHER = "https://other.example"

@@ -14,7 +14,8 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from idp.model import Factor
 from idp.post import Outbound
 from idp.vault import digest
-from tests.oauth.provider import ASSERTING, BILLING, CALLBACK, ISSUER, SERVICE, Provider, answer_of, page_of
+from tests.oauth.clients import ASSERTING, BILLING, CALLBACK, SERVICE
+from tests.oauth.provider import ISSUER, Provider, answer_of, page_of
 from tests.oauth.requests import FORM_OF_NAMES, pushed, signed
 from tests.oauth.stand import Stand, standing
 

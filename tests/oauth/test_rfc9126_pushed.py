@@ -7,7 +7,8 @@ import pytest
 
 from idp.model import Factor
 from idp.vault import digest
-from tests.oauth.provider import BILLING, CALLBACK, ISSUER, SERVICE, Provider, answer_of, page_of
+from tests.oauth.clients import BILLING, CALLBACK, SERVICE
+from tests.oauth.provider import ISSUER, Provider, answer_of, page_of
 from tests.oauth.requests import FORM_OF_NAMES, arrive, asserted, push, pushed, signed
 
 

@@ -9,8 +9,9 @@ import pytest
 from joserfc.jwk import ECKey
 from werkzeug.datastructures import Headers
 
+from tests.oauth.clients import BILLING, SECRET
 from tests.oauth.proofs import App, Prover, rsa_key
-from tests.oauth.provider import BILLING, ISSUER, SECRET, Provider, basic
+from tests.oauth.provider import ISSUER, Provider, basic
 from tests.oauth.requests import asserted
 from tests.policies.values import policy
 

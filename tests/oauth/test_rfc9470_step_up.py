@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from idp.model import Factor, Resource
-from tests.oauth.provider import BILLING, NOW, SERVICE, Provider, answer_of
+from tests.oauth.clients import BILLING, SERVICE
+from tests.oauth.provider import NOW, Provider, answer_of
 from tests.oauth.requests import essential
 
 WANTED: dict[str, Any] = {"acr_values": "extra", "max_age": "600"}

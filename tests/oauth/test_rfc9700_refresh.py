@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from idp.model import AccountState
-from tests.oauth.provider import BILLING, CLIENTS, ISSUER, SERVICE, Provider
+from tests.oauth.clients import BILLING, CLIENTS, SERVICE
+from tests.oauth.provider import ISSUER, Provider
 
 
 def test_each_use_gives_a_successor_and_an_id_token(provider: Provider):

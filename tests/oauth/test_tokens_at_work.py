@@ -10,7 +10,8 @@ import jwt
 import pytest
 from joserfc.jwk import ECKey
 
-from tests.oauth.provider import BILLING, SECRET, SERVICE, Provider, basic
+from tests.oauth.clients import BILLING, SECRET, SERVICE
+from tests.oauth.provider import Provider, basic
 
 
 def confused(claims: dict[str, Any], secret: bytes, kid: str) -> str:

@@ -22,21 +22,9 @@ from idp.policies import client_rules
 from idp.policies.tokens import PEOPLE_SCOPES
 from tests.oauth import test_rfc8628_device as device
 from tests.oauth import test_rfc8693_exchange as exchange
+from tests.oauth.clients import BILLING, CALLBACK, DEVICE_CODE, SECRET, SERVICE, TOKEN_EXCHANGE
 from tests.oauth.proofs import App, rsa_key
-from tests.oauth.provider import (
-    BILLING,
-    CALLBACK,
-    DEVICE_CODE,
-    ISSUER,
-    MARIA,
-    NOW,
-    SECRET,
-    SERVICE,
-    TOKEN_EXCHANGE,
-    Provider,
-    answer_of,
-    basic,
-)
+from tests.oauth.provider import ISSUER, MARIA, NOW, Provider, answer_of, basic
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = ("ES256", "ES384", "ES512", "Ed25519", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "HS256", "none")
