@@ -96,7 +96,6 @@ def test_each_client_of_the_session_and_no_other(told: Told) -> None:
 
 def test_a_session_is_over_before_anybody_can_hear_of_it(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who was told at once and asked for a new sign-in at once would be let in by the session that ends."""
-    told.client("portal", "/portal")
     told.provider.tokens()
     held, store, known = told.provider.door.held, told.provider.store, []
 

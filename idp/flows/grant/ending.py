@@ -42,12 +42,15 @@ def _deny(world: World, client: Client, claims: Mapping[str, Any], now: datetime
 
 
 def end_session(world: World, session: Session, *, actor: str = "person") -> list[Client]:
-    """Sign a browser out, and end the grants that end with it; returns the clients that it went to."""
+    """Sign a browser out, and end the grants that end with it; returns the clients that it went to.
+
+    The session ends first, so that it lets nobody in anew who hears of its end at once.
+    """
     now = world.clock()
     with world.store.begin() as tx:
+        world.store.sessions.end(session.id)
         gone_to = announcing.taking_part(world, tx, now, session.account_id, session.public_id)
         close_one(world, tx, now, session, actor=actor)
-    world.store.sessions.end(session.id)
     return gone_to
 
 
