@@ -114,6 +114,8 @@ class Courier:
         # What came back and is not written down yet: a store that is down does not lose it.
         self._unwritten: list[_Outcome | _End] = []
         self._busy: set[str] = set()
+        # Who had a turn, the latest last: who always has something waiting keeps nobody from theirs.
+        self._served: dict[str, None] = {}
         self._closing = False
 
     @property
@@ -171,6 +173,8 @@ class Courier:
         free = [(target, kind) for target, kind in due if target not in self._busy]
         if not free:
             return []
+        order = {target: number for number, target in enumerate(self._served)}
+        free.sort(key=lambda one: order.get(one[0], -1))
         dropped: list[Carried] = []
         lanes: list[tuple[_Place, list[tuple[Signal, bytes]]]] = []
         with self._world.store.begin() as tx:
@@ -186,6 +190,8 @@ class Courier:
                     dropped.append(Carried("", kind, target, Fate.DROPPED, error="no such receiver"))
         for place, claimed in lanes:
             self._busy.add(place.target)
+            self._served.pop(place.target, None)
+            self._served[place.target] = None
             self._pool.submit(self._lane, place, claimed, now + BEGUN_WITHIN)
         return dropped
 

@@ -8,7 +8,7 @@ import pytest
 
 from idp.flows import announcing, assist, grant, keeping, sign_in
 from idp.flows.assist import Act
-from idp.flows.courier import Courier, Fate
+from idp.flows.courier import A_LANE, Courier, Fate
 from idp.flows.facts import Visit, look
 from idp.flows.keeping import By
 from idp.model import (
@@ -317,6 +317,17 @@ def test_one_signal_that_its_receiver_cannot_take_holds_the_others_up_for_a_whil
         seen += fates(told)
         told.provider.clock.advance(minutes=20)
     assert seen == ["retry"] * (PATIENCE + 1) + ["taken"]
+
+
+def test_who_always_has_something_waiting_keeps_nobody_from_their_turn(told: Told) -> None:
+    stream(told, "other", "/others", events=(signals.ACCOUNT_ENABLED,))
+    stream(told, "portal", events=(signals.ACCOUNT_DISABLED,))
+    happen(told, "account.frozen")
+    for _ in range(A_LANE + 1):
+        happen(told, "account.unblock")
+    courier = Courier(told.provider.world, told.provider.ring, lanes=1)
+    assert len([*courier.empty(), *courier.close()]) == A_LANE + 2
+    assert told.receivers.got[-1].path == "/others"
 
 
 def test_what_cannot_be_opened_or_signed_is_not_in_the_way_for_ever(told: Told) -> None:
