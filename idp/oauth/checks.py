@@ -24,7 +24,7 @@ _SCOPE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,8192}", re.ASCII)
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _AGE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
-_LONGEST_STATE, _LONGEST_NONCE, _LONGEST_HINT, _MOST_RESOURCES = 4096, 1024, 256, 10
+_LONGEST_STATE, _LONGEST_NONCE, _LONGEST_HINT = 4096, 1024, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +244,10 @@ def _scope(asking: Asking) -> Refusal | None:
     text = asking.values.get("scope", "")
     if _SCOPE.fullmatch(text) is None:
         return Refusal("invalid_scope", "The scope is missing or malformed.")
-    world, asked = asking.world, text.split()
-    known = [name for name in asking.named if name in asking.client.resources and name in world.resources]
-    if len(known) != len(asking.named) or len(known) > _MOST_RESOURCES:
+    found = tokens.sought(text.split(), asking.named, asking.client, asking.world.resources)
+    if found is None:
         return Refusal("invalid_target", "The resource is not one the client may use.")
-    asking.resources = tuple(known) or tokens.meant(asked, asking.client, world.resources)
-    asking.scope = tokens.grantable(asked, asking.client, [world.resources[name] for name in asking.resources])
+    asking.resources, asking.scope = found
     return None if asking.scope else Refusal("invalid_scope", "The client may have nothing of this scope.")
 
 

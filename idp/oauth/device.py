@@ -15,7 +15,6 @@ from idp.policies import tokens
 from idp.policies.tokens import Denied, Error
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
-_MOST_RESOURCES = 10
 
 
 class DeviceGrant(TokenGrant):
@@ -52,12 +51,11 @@ def answer_device(server: Server) -> Response:
 def _asked(world: World, client: Client, request: TokenRequest) -> DeviceAsked:
     """What the device asks for, judged as at the authorization endpoint: left out where it goes too far, never widened."""
     asked, named = scopes_of(request.values.get("scope", "")), tuple(dict.fromkeys(request.resources))
-    if len(named) > _MOST_RESOURCES or any(one not in client.resources or one not in world.resources for one in named):
+    found = tokens.sought(asked, named, client, world.resources)
+    if found is None:
         raise TokenRefusedError(Denied(Error.TARGET, "The resource is not one the client may use."))
-    resources = named or tokens.meant(asked, client, world.resources)
-    offered = [world.resources[name] for name in resources]
-    scope = tokens.grantable(asked, client, offered)
+    resources, scope = found
     if not scope:
         raise TokenRefusedError(Denied(Error.SCOPE, "The client may have nothing of this scope."))
-    acr, essential = tokens.levels((), essential=True, named=offered)
+    acr, essential = tokens.levels((), essential=True, named=[world.resources[name] for name in resources])
     return DeviceAsked(client, scope, resources, acr, essential)

@@ -9,6 +9,7 @@ from idp.model import Client
 from idp.oauth.errors import Header, ProofRefusedError
 from idp.oauth.wire import TokenRequest
 from idp.policies import dpop
+from idp.policies.client_keys import FAPI_ALGORITHMS
 from idp.policies.dpop import Expected, Fault
 from idp.vault import possession
 
@@ -41,7 +42,7 @@ class Proofs:
             method,
             self._issuer + path,
             self._nonces(now),
-            dpop.FAPI_ALGORITHMS if client.fapi else dpop.ALGORITHMS,
+            FAPI_ALGORITHMS if client.fapi else dpop.ALGORITHMS,
             self.needs_nonce(client),
             None if access_token is None else possession.token_hash(access_token),
         )

@@ -4,11 +4,12 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from idp.flows.world import World
 from idp.model import Client
+from idp.oauth.assertion import moment_of
 from idp.oauth.clients import Registered
 from idp.policies.client_keys import FAPI_ALGORITHMS
 from idp.post import Unreachable
@@ -66,23 +67,14 @@ def _genuine(header: Mapping[str, Any], claims: Mapping[str, Any], client: Clien
 
 def _in_time(claims: Mapping[str, Any], client: Client, now: datetime) -> bool:
     """Whether it ends, within the hour, and has begun (FAPI 2.0 Message Signing 5.3.1: within the last hour, and says so)."""
-    expires, begins = _moment(claims.get("exp")), _moment(claims.get("nbf"))
+    expires, begins = moment_of(claims.get("exp")), moment_of(claims.get("nbf"))
     if expires is None or not now - _LEEWAY < expires <= now + _LONGEST + _LEEWAY:
         return False
-    if any(_moment(claims[name]) is None for name in ("nbf", "iat") if name in claims):
+    if any(moment_of(claims[name]) is None for name in ("nbf", "iat") if name in claims):
         return False
     if begins is None:
         return not client.fapi
     return now - _LONGEST - _LEEWAY < begins <= now + _LEEWAY and expires <= begins + _LONGEST
-
-
-def _moment(value: object) -> datetime | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return datetime.fromtimestamp(value, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
 
 
 def _parameters(claims: Mapping[str, Any]) -> Pairs | None:

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 ALGORITHMS = ("ES256", "PS256", "RS256")
-FAPI_ALGORITHMS = ("ES256", "PS256")
 # How far a proof's clock may be off, either way.
 WINDOW = timedelta(seconds=60)
 # A nonce is told for one such period and taken for one more: good for five minutes at most, and for half of it at least.

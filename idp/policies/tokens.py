@@ -27,6 +27,7 @@ SERVICE_SCOPES = ("ssf.read", "ssf.manage")
 SCOPE_OF_CLAIM = {claim: scope for scope, claims in PEOPLE_SCOPES.items() for claim in claims}
 # Clocks of resource servers may be this far off before a key that signed for them is gone.
 LEEWAY = timedelta(seconds=60)
+MOST_RESOURCES = 10
 
 
 class Error(StrEnum):
@@ -68,6 +69,16 @@ def grantable(asked: Iterable[str], client: Client, named: Iterable[Resource]) -
     """
     offered = set(PEOPLE_SCOPES).union(*(resource.scopes for resource in named))
     return tuple(dict.fromkeys(scope for scope in asked if scope in offered and scope in client.scope))
+
+
+def sought(
+    asked: Sequence[str], named: Sequence[str], client: Client, resources: Mapping[str, Resource]
+) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """The resources a request is for and what may be granted there; None where one that it names is not the client's."""
+    if len(named) > MOST_RESOURCES or any(name not in client.resources or name not in resources for name in named):
+        return None
+    there = tuple(named) or meant(asked, client, resources)
+    return there, grantable(asked, client, [resources[name] for name in there])
 
 
 def levels(asked: tuple[str, ...], essential: bool, named: Iterable[Resource]) -> tuple[tuple[str, ...], bool]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from idp.policies import dpop
+from idp.policies.client_keys import FAPI_ALGORITHMS
 from idp.policies.dpop import Expected, Fault
 from tests.policies.values import MINUTE, NOW
 
@@ -26,8 +27,8 @@ CLAIMS = {"htm": "POST", "htu": "https://id.example/token", "iat": NOW.timestamp
         ({"typ": "DPOP+JWT"}, {}, {}, Fault.KIND),
         ({"alg": "HS256"}, {}, {}, Fault.KIND),
         ({"alg": "RS256", "jwk": MODULUS}, {}, {}, None),
-        ({"alg": "RS256", "jwk": MODULUS}, {}, {"algorithms": dpop.FAPI_ALGORITHMS}, Fault.KIND),
-        ({"alg": "PS256", "jwk": MODULUS}, {}, {"algorithms": dpop.FAPI_ALGORITHMS}, None),
+        ({"alg": "RS256", "jwk": MODULUS}, {}, {"algorithms": FAPI_ALGORITHMS}, Fault.KIND),
+        ({"alg": "PS256", "jwk": MODULUS}, {}, {"algorithms": FAPI_ALGORITHMS}, None),
         ({"alg": "PS256"}, {}, {}, Fault.KEY),
         ({"jwk": MODULUS}, {}, {}, Fault.KEY),
         ({"jwk": POINT | {"crv": "P-384"}}, {}, {}, Fault.KEY),
