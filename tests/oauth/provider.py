@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlsplit
 
 import jwt
 from flask import Flask, Request, Response
+from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from idp.flows.keys import open_ring
@@ -215,12 +216,22 @@ class Provider:
         self.door = Door(self.world)
         self.failures: list[str] = []
         self.throttled = self.crowded = False
-        self.app = Flask("provider")
-        self.app.testing = True
-        self.app.register_blueprint(
+        for made in ("app", "http"):
+            self.__dict__.pop(made, None)
+
+    @cached_property
+    def app(self) -> Flask:
+        """The application, made when it is first asked: a provider that is started again has made none for nothing."""
+        app = Flask("provider")
+        app.testing = True
+        app.register_blueprint(
             create_blueprint(self.world, self.ring, self.door, Pages(), self._failed, crowd=lambda: self.crowded)
         )
-        self.http = self.app.test_client()
+        return app
+
+    @cached_property
+    def http(self) -> FlaskClient:
+        return self.app.test_client()
 
     def _failed(self, client_id: str) -> bool:
         self.failures.append(client_id)
