@@ -12,6 +12,7 @@ from idp.flows.facts import Looked, Visit, look
 from idp.model import Factor, Source
 from idp.policies import device
 from idp.policies.steps import Done
+from idp.store.shortlived_sql import used_digest
 from idp.vault import digest
 from tests.oauth.clients import BILLING, DEVICE_CODE, SERVICE
 from tests.oauth.proofs import App
@@ -117,6 +118,17 @@ def test_slow_down_holds_for_what_is_allowed_too(provider: Provider):
     assert error(poll(provider, told["device_code"])) == "slow_down"
     provider.clock.advance(seconds=10)
     assert poll(provider, told["device_code"]).status_code == 200
+
+
+def test_what_is_stored_tells_nobody_the_codes(provider: Provider):
+    """Eight letters are soon tried: whoever reads the tables, or a copy of them, must not find them by their digest."""
+    told = codes(provider)
+    code = told["user_code"].replace("-", "")
+    with provider.store.engine.connect() as link:
+        rows = [str(tuple(row)) for table in ("slips", "used") for row in link.exec_driver_sql(f"SELECT * FROM {table}")]
+    guesses = (code, told["device_code"], *(used_digest(f"{name}{code}") for name in ("", "user code ")))
+    assert len(rows) == 3
+    assert not [row for row in rows if any(guess in row for guess in guesses)]
 
 
 def test_a_device_that_asks_between_the_decision_and_the_grant_waits(provider: Provider):

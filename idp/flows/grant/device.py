@@ -64,7 +64,7 @@ def _user_code(world: World, until: datetime, now: datetime) -> str:
     """A code that no other device shows now."""
     for _ in range(_DRAWS):
         code = world.vault.letters(device.ALPHABET, device.LENGTH)
-        if world.store.used.first_time(f"user code {code}", until, now):
+        if world.store.used.first_time(_user_key(world, code), until, now):
             return code
     raise LookupError("no user code is free")
 
@@ -164,7 +164,7 @@ def _waiting(world: World, code: str, now: datetime) -> tuple[Slip, Waiting] | N
     """The device behind a person's code, where its client may still have what it asked for."""
     leads = world.store.slips.get(_user_key(world, code), now)
     slip = world.store.slips.get(leads.document, now) if leads is not None else None
-    waiting = _read(slip) if slip is not None else None
+    waiting = _read(slip, code) if slip is not None else None
     if slip is None or waiting is None or not device.open_to(waiting, now):
         return None
     client = world.clients.get(waiting.client_id)
@@ -186,10 +186,10 @@ def _user_key(world: World, code: str) -> str:
 
 
 def _written(waiting: Waiting) -> str:
+    """All of it but the person's code, by which alone it is found."""
     return json.dumps(
         {
             "client": waiting.client_id,
-            "user_code": waiting.user_code,
             "scope": waiting.scope,
             "resources": waiting.resources,
             "acr": waiting.acr,
@@ -202,12 +202,12 @@ def _written(waiting: Waiting) -> str:
     )
 
 
-def _read(slip: Slip) -> Waiting:
+def _read(slip: Slip, user_code: str = "") -> Waiting:
     members = json.loads(slip.document)
     asked_at = members["asked_at"]
     return Waiting(
         client_id=members["client"],
-        user_code=members["user_code"],
+        user_code=user_code,
         scope=tuple(members["scope"]),
         resources=tuple(members["resources"]),
         acr=tuple(members["acr"]),
