@@ -12,6 +12,7 @@ import pytest
 from werkzeug.test import Client
 
 from idp.policies.policy import RecoveryMethod
+from idp.store import clients
 from idp.store.statements import Link, Statement, Values
 from tests.harness import House
 from tests.people import Page
@@ -91,14 +92,18 @@ def test_l02_a_recovery_begun_takes_the_same_time_for_known_and_unknown_names(ne
     pytest.fail(f"{told_apart} every time; medians in seconds: {measured}")
 
 
+LOOKS = (clients._MARK, clients._ALL)
+
+
 @contextmanager
 def statements() -> Iterator[list[Statement]]:
-    """The statements that run within the block, in their order."""
+    """The statements that run within the block, in their order, but for the look at the clients that comes every two seconds."""
     seen: list[Statement] = []
     run = Link.run
 
     def note(link: Link, statement: Statement, values: Values) -> Any:
-        seen.append(statement)
+        if statement not in LOOKS:
+            seen.append(statement)
         return run(link, statement, values)
 
     with patch.object(Link, "run", note):
