@@ -2,12 +2,16 @@
 
 import base64
 import json
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from idp.model import Registrar
+from idp.store import open_store
 from idp.vault import digest
 from tests.oauth.clients import ASSERTING, DEVICE_CODE, SECRET
 from tests.oauth.provider import ISSUER, Provider, basic
@@ -20,6 +24,15 @@ KEYS = {"keys": [ASSERTING.as_dict(private=False)]}
 @pytest.fixture
 def desk(provider: Provider) -> Provider:
     return open_registration(provider)
+
+
+@pytest.fixture(scope="module")
+def closed_desk(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    """One for all whose registrations are refused: as many as come within the hour, and none of them leaves a trace."""
+    path = shutil.copy(empty, tmp_path_factory.mktemp("closed"))
+    store = open_store(f"sqlite:///{path}")
+    yield open_registration(Provider(store))
+    store.close()
 
 
 def test_a_client_registers_and_is_known_at_once(desk: Provider) -> None:
@@ -158,12 +171,12 @@ METADATA: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("metadata", "error", "what"), METADATA, ids=range(len(METADATA)))
-def test_metadata_that_is_refused(desk: Provider, metadata: dict[str, Any], error: str, what: str) -> None:
-    response = register(desk, **metadata)
+def test_metadata_that_is_refused(closed_desk: Provider, metadata: dict[str, Any], error: str, what: str) -> None:
+    response = register(closed_desk, **metadata)
     assert (response.status_code, response.json["error"]) == (400, error)
     assert what in response.json["error_description"]
     assert set(response.json["error_description"]) <= {chr(code) for code in range(0x20, 0x7F)} - {'"', "\\"}
-    with desk.store.read() as tx:
+    with closed_desk.store.read() as tx:
         assert tx.clients.all() == []
 
 
