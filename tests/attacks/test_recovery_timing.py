@@ -97,7 +97,7 @@ LOOKS = (clients._MARK, clients._ALL)
 
 @contextmanager
 def statements() -> Iterator[list[Statement]]:
-    """The statements that run within the block, in their order, but for the look at the clients that comes every two seconds."""
+    """The statements that run within the block, in order, but for the look at the clients every two seconds."""
     seen: list[Statement] = []
     run = Link.run
 
