@@ -125,7 +125,8 @@ def test_what_is_stored_tells_nobody_the_codes(provider: Provider):
     told = codes(provider)
     code = told["user_code"].replace("-", "")
     with provider.store.engine.connect() as link:
-        rows = [str(tuple(row)) for table in ("slips", "used") for row in link.exec_driver_sql(f"SELECT * FROM {table}")]
+        tables = (link.exec_driver_sql(select).all() for select in ("SELECT * FROM slips", "SELECT * FROM used"))
+        rows = [str(tuple(row)) for table in tables for row in table]
     guesses = (code, told["device_code"], *(used_digest(f"{name}{code}") for name in ("", "user code ")))
     assert len(rows) == 3
     assert not [row for row in rows if any(guess in row for guess in guesses)]
