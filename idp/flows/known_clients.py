@@ -1,7 +1,7 @@
 """The clients there are: those of the file, and those registered while the service runs, as they are at this moment."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from typing import Final
 
 from idp.model import Client
@@ -37,6 +37,14 @@ class KnownClients(Mapping[str, Client]):
 
     def __len__(self) -> int:
         return len(self.now())
+
+    def values(self) -> ValuesView[Client]:
+        """The clients of one moment: whoever goes through them meets none that was removed meanwhile."""
+        return self.now().values()
+
+    def items(self) -> ItemsView[str, Client]:
+        """The clients of one moment, by their ids."""
+        return self.now().items()
 
     def now(self) -> Mapping[str, Client]:
         """All of them at this moment: the same object until one of them changes."""

@@ -98,6 +98,18 @@ def test_nobody_waits_for_another_where_the_store_is_down(desk: Desk) -> None:
     assert found == [SHOP]
 
 
+def test_who_goes_through_all_of_them_has_those_of_one_moment(desk: Desk) -> None:
+    for name in ("first", "second"):
+        added(desk, replace(SHOP, id=name))
+    known = KnownClients({}, desk.world.store, lambda: next(moments))
+    moments = iter(range(0, 1000, 10))
+    values, items = iter(known.values()), iter(known.items())
+    assert (next(values).id, next(items)[0]) == ("first", "first")
+    assert flow.remove(desk.world, "second", "cli:test") is None
+    assert "second" not in known
+    assert ([one.id for one in values], [name for name, _ in items]) == (["second"], ["second"])
+
+
 def test_a_client_of_the_file_stands_before_one_that_was_here(desk: Desk) -> None:
     before = added(desk)
     world = replace(desk.world, clients=KnownClients({"shop": renamed("Filed")}, desk.world.store, time.monotonic))
