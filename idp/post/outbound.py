@@ -101,7 +101,7 @@ class Outbound:
         connection = _Judged(host, port, addresses, self._timeout, trust)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
-            with _deadline(connection, self._timeout) as over:
+            with _deadline(connection, self._timeout):
                 connection.request(method, path, body, {"User-Agent": "idp", "Connection": "close", **headers})
                 answer = connection.getresponse()
                 told = Answer(answer.status, _read(answer, most), answer.headers.get_content_type())
@@ -110,7 +110,7 @@ class Outbound:
         finally:
             connection.close()
         # The library takes headers that were cut for an answer without a body.
-        if over.is_set():
+        if connection.over.is_set():
             raise Unreachable("no answer in time")
         return told
 
@@ -165,17 +165,19 @@ class _Judged(http.client.HTTPConnection):
         self._addresses, self._patience, self._trust = addresses, timeout, trust
         # The library lets go of its own while the answer is still read.
         self.held: socket.socket | None = None
+        self.over = threading.Event()
         self.default_port = 80 if trust is None else 443
 
     def connect(self) -> None:
         """Connect, and make sure of who answers."""
-        plain = self._reached()
-        try:
-            self.held = plain
-            self.held = self.sock = plain if self._trust is None else self._trust.wrap_socket(plain, server_hostname=self.host)
-        except BaseException:
-            plain.close()
-            raise
+        self.held = self.sock = self._reached()
+        if self._trust is not None:
+            # The handshake comes afterwards, when there is something to be cut off.
+            sealed = self._trust.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+            self.held = self.sock = sealed
+            sealed.do_handshake()
+        if self.over.is_set():
+            raise TimeoutError
 
     def _reached(self) -> socket.socket:
         """All of them have the time of one."""
@@ -192,12 +194,11 @@ class _Judged(http.client.HTTPConnection):
 
 
 @contextmanager
-def _deadline(connection: _Judged, seconds: float) -> Iterator[threading.Event]:
-    """A socket's timeout begins anew with each byte; this one does not. It tells whether it is over."""
-    over = threading.Event()
+def _deadline(connection: _Judged, seconds: float) -> Iterator[None]:
+    """A socket's timeout begins anew with each byte; this one does not."""
 
     def cut() -> None:
-        over.set()
+        connection.over.set()
         if connection.held is not None:
             with suppress(OSError):
                 connection.held.shutdown(socket.SHUT_RDWR)
@@ -206,7 +207,7 @@ def _deadline(connection: _Judged, seconds: float) -> Iterator[threading.Event]:
     timer.daemon = True
     timer.start()
     try:
-        yield over
+        yield
     finally:
         timer.cancel()
 

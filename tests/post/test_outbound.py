@@ -299,3 +299,12 @@ def test_servers_that_hang_hold_only_so_many(raw: Raw) -> None:
         thread.join()
     # Half of the places are for other hosts, so that one that hangs stops nobody else.
     assert sum("others wait" in one for one in refused) == 5
+
+
+def test_a_handshake_is_cut_at_the_deadline_too(raw: Raw) -> None:
+    """A record of a handshake that never ends, byte by byte, each within the patience for one."""
+    raw.pieces, raw.pause = [b"\x16\x03\x03\x40\x00", *[b"\x02"] * 20], 0.1
+    began = time.monotonic()
+    with pytest.raises(Unreachable):
+        Outbound(HERE, 0.3).get(f"https://127.0.0.1:{raw.port}/")
+    assert time.monotonic() - began < 1
