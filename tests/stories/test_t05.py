@@ -7,8 +7,11 @@ import pytest
 from idp.flows import assist
 from idp.model import Factor
 from tests.harness import House
-from tests.people import Person
+from tests.people import SERVICE, Person
 
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 ENDS: dict[str, Callable[[House, Person], object]] = {
     "blocked": lambda house, person: assist.change_state(house.world, person.username, assist.Act.BLOCK, "test"),
     "closed": lambda house, person: assist.change_state(house.world, person.username, assist.Act.CLOSE, "test"),
@@ -75,6 +78,30 @@ def test_t05_silent_renewal_session_userinfo_and_introspection_end(house: House,
     assert house.userinfo(plain["access_token"]).status_code == 401
     assert house.introspect(issued["access_token"]) == {"active": False}
     assert house.introspect(issued["refresh_token"], "portal") == {"active": False}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_t05_no_backend_gets_a_token_in_the_person_s_name(house: House, end: str) -> None:
+    person = house.customer()
+    shown = {"subject_token": person.tokens()["access_token"], "subject_token_type": ACCESS_TOKEN, "resource": SERVICE}
+    given = house.token("billing", grant_type=EXCHANGE, **shown).json()["access_token"]
+    assert house.introspect(given, "service")["act"] == {"sub": "billing"}
+    ENDS[end](house, person)
+    answer = house.token("billing", grant_type=EXCHANGE, **shown)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert house.introspect(given, "service") == {"active": False}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_t05_a_device_that_was_allowed_gets_no_token(house: House, end: str) -> None:
+    person = house.customer()
+    told = house.post("/device_authorization", {"scope": "openid service:read"}, "settop").json()
+    page = person.walk(person.fill(person.open("/device"), user_code=told["user_code"]))
+    assert person.fill(page, decision="allow").heading == "Your device is connected"
+    ENDS[end](house, person)
+    answer = house.token("settop", grant_type=DEVICE_CODE, device_code=told["device_code"])
+    assert answer.status_code == 400
+    assert answer.json()["error"] in {"invalid_grant", "expired_token"}
 
 
 def test_t05_the_day_before_everything_works_and_the_120th_nothing_does(house: House) -> None:
