@@ -376,13 +376,11 @@ sessions = Table(
     Index(None, "account_id", "created_at"),
 )
 
-# One row for each proof of possession: no index but the key's. Who clears the table reads it whole, once a minute.
 used = Table(
     "used",
     metadata,
     Column("digest", String, primary_key=True),
-    Column("until", Instant, nullable=False),
-    sqlite_with_rowid=False,
+    Column("until", Instant, nullable=False, index=True),
 )
 
 # Milliseconds of the database's own clock: a throttle is told no time by its caller.

@@ -12,7 +12,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    _used()
     op.add_column("grants", sa.Column("jkt", sa.String(), nullable=True))
     op.create_table(
         "slips",
@@ -69,19 +68,3 @@ def _signals() -> None:
     waiting, owned = sa.text("state = 'waiting'"), sa.text("account_id IS NOT NULL")
     op.create_index(op.f("ix_signals_next_try_at"), "signals", ["next_try_at"], postgresql_where=waiting, sqlite_where=waiting)
     op.create_index(op.f("ix_signals_account_id"), "signals", ["account_id"], postgresql_where=owned, sqlite_where=owned)
-
-
-def _used() -> None:
-    """Written at each proof of possession: one tree in the place of three (two on PostgreSQL, which keeps rows in a heap)."""
-    op.drop_index(op.f("ix_used_until"), table_name="used")
-    if op.get_context().dialect.name == "sqlite":
-        op.rename_table("used", "used_before")
-        op.create_table(
-            "used",
-            sa.Column("digest", sa.String(), nullable=False),
-            sa.Column("until", Instant(), nullable=False),
-            sa.PrimaryKeyConstraint("digest", name=op.f("pk_used")),
-            sqlite_with_rowid=False,
-        )
-        op.execute("INSERT INTO used SELECT digest, until FROM used_before")
-        op.drop_table("used_before")
