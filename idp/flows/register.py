@@ -210,7 +210,17 @@ def _waiting(world: World, visit: Visit, new: Joining, channel: str) -> Looked |
     if isinstance(made, NotMade) and made in _NOT_MADE:
         advance(world, on, registering=None)
         return _NOT_MADE[made]
-    return on
+    return _agreed(world, on, made)
+
+
+def _agreed(world: World, on: Looked, made: Account | NotMade) -> Looked:
+    """Two forms sent at once may overtake each other: the page asks for the code of the account that is there."""
+    current, registering = world.store.sign_ins.get(on.sign_in.id, on.now), on.sign_in.registering
+    if current is None or current.registering == registering or isinstance(made, NotMade):
+        return on
+    with world.store.read() as tx:
+        stands = tx.accounts.by_id(made.id) is not None
+    return (advance(world, replace(on, sign_in=current), registering=registering) or on) if stands else on
 
 
 def _at_once(world: World, visit: Visit, new: Joining) -> Looked | Faults | Unmatched | None:
