@@ -1,14 +1,18 @@
-"""Fixtures that every kind of test may use: one running house for each kind of storage."""
+"""Fixtures that every kind of test may use: one running house for each kind of storage, and one browser."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.harness import House, open_house
 from tests.people import Person
+from tests.prepare import ARGUMENTS, find_chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql+redis"])
@@ -27,6 +31,20 @@ def new_house(tmp_path: Path) -> Iterator[Callable[..., House]]:
             return stack.enter_context(open_house(kind, tmp_path, **how))
 
         yield opened
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator["Browser"]:
+    """One Chromium for all that need one: Playwright runs once a process."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - most tests need none
+
+    found = find_chromium()
+    if found is None:
+        pytest.fail("No Chromium. Run: python -m tests.prepare")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
+from playwright.sync_api import Browser
+
 from idp.flows import invite
 from tests.harness import House
 from tests.people import CHROME, PORTAL_CALLBACK
@@ -51,14 +53,12 @@ def test_s14_form_action_holds_the_way_back_to_the_client_and_no_other(house: Ho
     assert "form-action 'self';" in house.person().open("/sign-in").response.headers["Content-Security-Policy"]
 
 
-def test_s14_chromium_follows_the_redirect_to_the_client_after_the_form(new_house: Callable[..., House]) -> None:
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415
-
+def test_s14_chromium_follows_the_redirect_to_the_client_after_the_form(
+    new_house: Callable[..., House], chromium: Browser
+) -> None:
     house = new_house()
     person = house.customer()
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        context = chromium.new_context(user_agent=CHROME)
+    with chromium.new_context(user_agent=CHROME) as context:
         tab = context.new_page()
         tab.route(f"{PORTAL_CALLBACK}**", lambda route: route.fulfill(body="back at the portal"))
         tab.goto(f"{house.url}/authorize?{urlencode(person.request())}")
@@ -71,8 +71,6 @@ def test_s14_chromium_follows_the_redirect_to_the_client_after_the_form(new_hous
         tab.click("button[type=submit]")
         tab.wait_for_url(f"{PORTAL_CALLBACK}**", timeout=15_000)
         assert tab.inner_text("body") == "back at the portal"
-        context.close()
-        chromium.close()
 
 
 def test_two_invitations_in_one_browser_do_not_mix(house: House) -> None:

@@ -1,32 +1,20 @@
-"""One Chromium and one demo for all tests of this folder."""
+"""One demo for all tests of this folder, and people at browsers of their own."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, cast
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.browser.guest import Guest
 from tests.demo.running import Demo, running_demo
-from tests.prepare import ARGUMENTS, find_chromium
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with running_demo(tmp_path_factory.mktemp("demo")) as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    found = find_chromium()
-    if found is None:
-        pytest.fail("No Chromium. Run: python -m tests.prepare")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A small Django site that signs people in by mozilla-django-oidc, as its documentation says and no more."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ def sign_out_address(request: HttpRequest) -> str:
 
 def set_up(metadata: Mapping[str, Any], database: str) -> None:
     """Configure the site, once a process, for a provider that publishes ``metadata``."""
+    # A browser of another test may have its event loop in this thread; nothing of the site's runs in it.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     settings.configure(
         SECRET_KEY="only for a test",
         ALLOWED_HOSTS=["testserver"],

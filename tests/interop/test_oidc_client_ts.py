@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, Response, send_from_directory
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from examples import listen
 from tests.examples.tiny_provider import running
@@ -13,7 +13,6 @@ from tests.harness import House
 from tests.interop.conftest import HERE, node
 from tests.interop.ports import Ports
 from tests.people import PIN, Person
-from tests.prepare import ARGUMENTS, find_chromium
 
 pytestmark = [pytest.mark.xdist_group("interop")]
 LIBRARY = HERE / "node_modules" / "oidc-client-ts" / "dist" / "browser"
@@ -38,14 +37,9 @@ def site(provider: House, ports: Ports) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(site: str) -> Iterator[Page]:
-    found = find_chromium()
-    if found is None:
-        pytest.fail("No Chromium. Run: python -m tests.prepare")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield browser.new_page(base_url=site)
-        browser.close()
+def page(site: str, chromium: Browser) -> Iterator[Page]:
+    with chromium.new_context(base_url=site) as context:
+        yield context.new_page()
 
 
 def told(page: Page) -> dict[str, Any]:
