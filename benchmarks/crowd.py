@@ -75,8 +75,7 @@ def _person(number: int, kind: Kind, now: datetime) -> dict[str, Any]:
     # Neither the order of the identifiers nor that of the rows has to do with who is due.
     used = now - kind.days * DAY - kind.within * DAY * (0.05 + 0.9 * int(chance[:8], 16) / 0xFFFFFFFF)
     name = f"p{number}"
-    nothing = ("mobile", "reactivated_at", "sessions_valid_from", "last_refresh_at", "last_step_up_at")
-    return dict.fromkeys(nothing) | {
+    return dict.fromkeys(column.name for column in accounts.c) | {
         "id": f"acc_{chance[8:]}",
         "username": name,
         "username_key": name,
@@ -91,6 +90,7 @@ def _person(number: int, kind: Kind, now: datetime) -> dict[str, Any]:
         "zone": "Europe/Rome",
         "entitlements": '["billing","service"]',
         "enrolled_at": used - 300 * DAY,
+        "email_confirmed_at": used - 300 * DAY,
         "last_sign_in_at": used,
         "quiet_since": used,
         "quiet": quiet_document(_quiet(kind, used)),
